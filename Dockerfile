@@ -1,0 +1,57 @@
+# syntax=docker/dockerfile:1
+# Walkaround's images: `cpu` and `gpu` run everything but Flower, `flower` runs Flower.
+#   docker build --target cpu -t walkaround:cpu .
+
+FROM python:3.11-slim AS base
+ENV PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PATH=/opt/walkaround/bin:$PATH \
+    # The root file system is read-only when it runs: what libraries insist on writing goes to a tmpfs.
+    HOME=/tmp \
+    KERAS_HOME=/tmp/keras
+RUN python -m venv /opt/walkaround
+WORKDIR /app
+
+FROM base AS cpu-libraries
+COPY requirements-cpu.txt .
+RUN --mount=type=cache,target=/var/cache/pip \
+    pip install --require-hashes --cache-dir /var/cache/pip -r requirements-cpu.txt
+
+FROM base AS gpu-libraries
+COPY requirements-gpu.txt .
+RUN --mount=type=cache,target=/var/cache/pip \
+    pip install --require-hashes --cache-dir /var/cache/pip -r requirements-gpu.txt
+
+FROM scratch AS source
+COPY pyproject.toml README.md LICENSE /
+COPY core /core
+COPY db /db
+COPY workers /workers
+COPY web /web
+
+# Installed in place, as in development: the SQL of the views and the shipped model are files beside the code.
+FROM cpu-libraries AS cpu
+COPY models models
+COPY --from=source / ./
+RUN pip install --no-deps --no-build-isolation --no-cache-dir --editable .
+USER 10001:10001
+ENTRYPOINT ["walkaround"]
+
+# CUDA comes with TensorFlow's own wheels; the driver comes from the host, through NVIDIA's container toolkit.
+FROM gpu-libraries AS gpu
+ENV NVIDIA_VISIBLE_DEVICES=all \
+    NVIDIA_DRIVER_CAPABILITIES=compute,utility
+COPY models models
+COPY --from=source / ./
+RUN pip install --no-deps --no-build-isolation --no-cache-dir --editable .
+USER 10001:10001
+ENTRYPOINT ["walkaround"]
+
+# Flower reads Walkaround's own Celery application, so that it looks at the right queues.
+FROM cpu AS flower
+USER root
+COPY requirements-flower.txt .
+RUN pip install --require-hashes --no-cache-dir -r requirements-flower.txt
+USER 10001:10001
+ENTRYPOINT ["python"]

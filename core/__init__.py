@@ -1,0 +1,1 @@
+"""What the system knows: photos, models, verdicts. No celery and no sqlalchemy in here."""

@@ -1,0 +1,264 @@
+"""A model on disk: a folder of `model.keras` (kernels in float16) and `card.json`, verified before it is opened."""
+
+import hashlib
+import io
+import json
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+
+from core.errors import ModelUnusable
+from core.model.card import Card, Description, parse_card
+
+if TYPE_CHECKING:
+    import keras
+
+WEIGHTS_FILE = "model.keras"
+CARD_FILE = "card.json"
+MAX_ARTEFACT_BYTES = 512 * 2**20
+_WEIGHTS_MEMBER = "model.weights.h5"
+_MODELS = {"DTypePolicy", "Sequential", "Functional", "InputLayer"}
+_CONVOLUTIONAL = {"ZeroPadding2D", "Conv2D", "BatchNormalization", "Activation", "Add", "MaxPooling2D"}
+_LAYERS = _MODELS | _CONVOLUTIONAL | {"GlobalAveragePooling2D", "Dropout", "Dense"}
+_PLAIN_MODULES = {"keras.initializers", "keras.regularizers", "keras.constraints"}
+_LAYER_MODULES = {"keras", "keras.layers", "keras.models", "keras.src.models.functional"}
+
+
+@dataclass(frozen=True, slots=True)
+class Artefact:
+    """A verified artefact: its folder and what its card says."""
+
+    folder: Path
+    card: Card
+
+    @property
+    def weights_path(self) -> Path:
+        """The `.keras` file."""
+        return self.folder / WEIGHTS_FILE
+
+
+def save_artefact(network: "keras.Model", description: Description, folder: Path) -> Artefact:
+    """Write `network` and its card to `folder`, which must not exist yet; nothing half-written is ever seen there.
+
+    Kernels are stored as float16, everything one-dimensional (biases, BatchNormalization) as float32. Rounds the
+    network's kernels in place, so that what is measured afterwards is what was saved; call `round_to_float16` before
+    measuring to have it the other way about. Raises `ModelUnusable` where a kernel does not fit float16.
+    """
+    if folder.exists():
+        raise ModelUnusable(f"{folder} exists already and artefacts are never overwritten; choose another folder")
+    round_to_float16(network)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        temporary.chmod(0o755)
+        _write_keras_file(network, temporary / WEIGHTS_FILE)
+        sha256 = file_sha256(temporary / WEIGHTS_FILE)
+        card = Card(**dict(description), weights_sha256=sha256, parameters=network.count_params())
+        (temporary / CARD_FILE).write_text(card.to_json(), encoding="utf-8")
+        temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return Artefact(folder, card)
+
+
+def open_artefact(folder: Path) -> Artefact:
+    """Read the card and verify the weights against it, without TensorFlow. Raises `ModelUnusable`."""
+    card = parse_card(_read(folder / CARD_FILE), str(folder / CARD_FILE))
+    verify_weights(_read(folder / WEIGHTS_FILE), card, str(folder / WEIGHTS_FILE))
+    return Artefact(folder, card)
+
+
+def write_card(artefact: Artefact, card: Card) -> Artefact:
+    """Put another card in the artefact's folder, whole or not at all; its weights stay."""
+    temporary = artefact.folder / f".{CARD_FILE}"
+    temporary.write_text(card.to_json(), encoding="utf-8")
+    temporary.replace(artefact.folder / CARD_FILE)
+    return Artefact(artefact.folder, card)
+
+
+def verify_weights(data: bytes, card: Card, origin: str) -> None:
+    """Check a `.keras` file's bytes against its card: sha256, known layers only, number of parameters, input size.
+
+    Raises `ModelUnusable` with `origin` in the message. Nothing in the file is executed or deserialised into objects.
+    """
+    _check_sha256(data, card, origin)
+    config = network_config(data, origin)
+    _check_layers(config, origin)
+    shape = _input_shape(config)
+    if shape != [None, card.input.size, card.input.size, 3]:
+        raise ModelUnusable(
+            f"{origin} takes input of shape {shape}, but its card says {card.input.size} x {card.input.size} RGB; "
+            "save the model again"
+        )
+    parameters = sum(array.size for arrays in read_weights(data, origin).values() for array in arrays)
+    if parameters != card.parameters:
+        raise ModelUnusable(
+            f"{origin} holds {parameters:,} parameters, but its card says {card.parameters:,}; save the model again"
+        )
+
+
+def verified_bytes(artefact: Artefact) -> bytes:
+    """The `.keras` file's content, hashed again as it is read. Raises `ModelUnusable`."""
+    data = _read(artefact.weights_path)
+    _check_sha256(data, artefact.card, str(artefact.weights_path))
+    return data
+
+
+def load_network(artefact: Artefact) -> "keras.Sequential":
+    """The network as Keras runs it, computing in float32: verified first, then loaded in safe mode.
+
+    Raises `ModelUnusable`.
+    """
+    open_artefact(artefact.folder)
+    import keras
+
+    try:
+        network = keras.saving.load_model(artefact.weights_path, compile=False, safe_mode=True)
+    except Exception as error:
+        raise ModelUnusable(
+            f"Keras cannot load {artefact.weights_path}: {error}; save the model again with this version"
+        ) from error
+    if network.count_params() != artefact.card.parameters or network.output_shape != (None, 1):
+        raise ModelUnusable(
+            f"{artefact.weights_path} is not a network with one output and {artefact.card.parameters:,} parameters; "
+            "save the model again"
+        )
+    return network
+
+
+def network_config(data: bytes, origin: str) -> dict[str, Any]:
+    """The architecture in a `.keras` file as plain JSON. Raises `ModelUnusable`."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            config = json.loads(archive.read("config.json"))
+    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise ModelUnusable(f"{origin} is not a Keras model file ({error}); save the model again") from error
+    if not isinstance(config, dict):
+        raise ModelUnusable(f"{origin} is not a Keras model file (config.json is no object); save the model again")
+    return config
+
+
+def read_weights(data: bytes, origin: str) -> dict[str, list["np.ndarray[Any, Any]"]]:
+    """Each layer's weights by the layer's name, in Keras' order, as they are stored. Raises `ModelUnusable`."""
+    weights: dict[str, list[np.ndarray[Any, Any]]] = {}
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            content = io.BytesIO(archive.read(_WEIGHTS_MEMBER))
+        with h5py.File(content, "r") as stored:
+            for group in _variable_groups(stored):
+                weights[str(group.attrs["name"])] = [group[str(i)][()] for i in range(len(group))]
+    except (zipfile.BadZipFile, KeyError, OSError) as error:
+        raise ModelUnusable(f"the weights in {origin} cannot be read ({error}); save the model again") from error
+    return weights
+
+
+def round_to_float16(network: "keras.Model") -> None:
+    """Round every kernel to the nearest float16, in place and still float32. Raises `ModelUnusable` on overflow."""
+    for variable in network.weights:
+        if len(variable.shape) < 2:
+            continue
+        with np.errstate(over="ignore"):
+            rounded = np.asarray(variable.numpy()).astype(np.float16).astype(np.float32)
+        if not np.isfinite(rounded).all():
+            raise ModelUnusable(
+                f"the weight {variable.path} does not fit float16: training has diverged; "
+                "train again with a lower learning rate"
+            )
+        variable.assign(rounded)
+
+
+def file_sha256(path: Path) -> str:
+    """Hex sha256 of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_sha256(data: bytes, card: Card, origin: str) -> None:
+    found = hashlib.sha256(data).hexdigest()
+    if found != card.weights_sha256:
+        raise ModelUnusable(
+            f"{origin} does not match its card: its sha256 is {found}, the card says {card.weights_sha256}; "
+            "the file was changed or cut short: fetch the artefact again"
+        )
+
+
+def _write_keras_file(network: "keras.Model", path: Path) -> None:
+    """Save with Keras, then store the kernels as float16: Keras casts them back to each variable's type on loading."""
+    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+        full = Path(scratch) / WEIGHTS_FILE
+        network.save(full, include_optimizer=False)
+        with zipfile.ZipFile(full) as source, zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as target:
+            for member in source.namelist():
+                content = source.read(member)
+                target.writestr(member, _with_float16_kernels(content) if member == _WEIGHTS_MEMBER else content)
+
+
+def _with_float16_kernels(stored: bytes) -> bytes:
+    result = io.BytesIO()
+    with h5py.File(io.BytesIO(stored), "r") as source, h5py.File(result, "w") as target:
+
+        def copy(name: str, item: h5py.Group | h5py.Dataset) -> None:
+            if isinstance(item, h5py.Dataset):
+                target.create_dataset(name, data=item[()].astype(np.float16) if item.ndim >= 2 else item[()])
+            else:
+                target.require_group(name).attrs.update(item.attrs)
+
+        source.visititems(copy)
+    return result.getvalue()
+
+
+def _variable_groups(group: h5py.Group) -> Iterator[h5py.Group]:
+    for name, item in group.items():
+        if isinstance(item, h5py.Group):
+            if name == "vars" and "name" in item.attrs:
+                yield item
+            elif name not in ("vars", "optimizer"):
+                yield from _variable_groups(item)
+
+
+def _check_layers(config: Any, origin: str) -> None:
+    """Refuse whatever is not a plain layer of the founding network, a Lambda or custom code above all."""
+    if isinstance(config, list):
+        for item in config:
+            _check_layers(item, origin)
+    elif isinstance(config, dict):
+        module, name = config.get("module"), config.get("class_name")
+        if "module" in config and module not in _PLAIN_MODULES | _LAYER_MODULES:
+            raise ModelUnusable(
+                f"{origin} holds custom code ({module}.{name}), which is never run; use plain Keras layers"
+            )
+        if module in _LAYER_MODULES and name not in _LAYERS:
+            raise ModelUnusable(
+                f"{origin} holds a layer {name}, which the founding network has not; save the model again"
+            )
+        for item in config.values():
+            _check_layers(item, origin)
+
+
+def _input_shape(config: dict[str, Any]) -> list[int | None] | None:
+    layers = config.get("config", {}).get("layers", [])
+    shapes = [layer["config"].get("batch_shape") for layer in layers[:1] if layer.get("class_name") == "InputLayer"]
+    return shapes[0] if shapes else None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MAX_ARTEFACT_BYTES:
+            raise ModelUnusable(
+                f"{path} is larger than {MAX_ARTEFACT_BYTES // 2**20} MB, which no model of ours is; check the path"
+            )
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise ModelUnusable(
+            f"{path} is missing: {path.parent} is not a whole model artefact; "
+            f"give a folder that holds {WEIGHTS_FILE} and {CARD_FILE}, or fetch it again"
+        ) from error
+    except OSError as error:
+        raise ModelUnusable(f"{path} cannot be read ({error.strerror}); check its permissions") from error

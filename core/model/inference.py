@@ -1,0 +1,209 @@
+"""The classifier of a worker process: photos of many callers at once, scored together in batches on one device."""
+
+import atexit
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from core.domain import ModelIdentity, Pixels, Score, ViewPlan
+from core.errors import ModelFailed, PhotoRefused, Refusal
+from core.model.artefact import Artefact
+from core.model.card import Card
+from core.model.engine import ViewOutputs, load_engine
+from core.model.heatmap import check_exact, compose
+from core.model.pooling import pool
+from core.model.precision import Precision, identity_in
+
+log = logging.getLogger(__name__)
+
+# How long a photo waits for others when the device is idle; a photo takes 40 ms or more on a CPU, so it costs nothing.
+MAX_WAIT_S = 0.005
+# Batches that may wait while one is on the device; callers beyond that block, which bounds memory.
+BATCHES_WAITING = 2
+
+
+class Device(Protocol):
+    """Scores uint8 RGB views (n, size, size, 3), for one thread at a time. `core.model.engine.Engine` is one."""
+
+    def run(self, views: Pixels) -> ViewOutputs: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    photo: Pixels
+    answer: Future[Score] = field(default_factory=Future)
+
+
+class BatchingClassifier:
+    """`core.domain.Classifier` over an artefact. Its device loads at the first photo, in its own thread."""
+
+    def __init__(
+        self,
+        artefact: Artefact,
+        *,
+        batch_size: int = 32,
+        precision: Precision = "auto",
+        threads: int | None = None,
+        open_device: Callable[[], Device] | None = None,
+    ) -> None:
+        """`batch_size` counts views: photos, where the model has no tiles. `open_device` stands in for the engine."""
+        self._card = artefact.card
+        self._identity = identity_in(artefact, precision)
+        self._plan = artefact.card.input.plan
+        self._open_device = open_device or (
+            lambda: load_engine(artefact, precision=precision, batch_size=batch_size, threads=threads)
+        )
+        self._photos_per_batch = max(1, batch_size // self._plan.count)
+        self._device: Device | None = None
+        self._queue: deque[_Request] = deque()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Which model this is, and in which arithmetic it answers."""
+        return self._identity
+
+    @property
+    def plan(self) -> ViewPlan:
+        """The views it wants of each photo."""
+        return self._plan
+
+    def warm_up(self) -> None:
+        """Load the model and score a blank photo, so that the first set does not wait for it. Raises as `classify`."""
+        self.classify([self._blank()])
+
+    def classify(self, photos: Sequence[Pixels]) -> list[Score]:
+        """One score per photo, in order. Blocks while the queue is full and until all are scored.
+
+        Raises `PhotoRefused(CLASSIFIER_FAILED)` where one of these photos, scored alone, makes a healthy device fail;
+        `ModelFailed` where the device fails or the classifier is closed; `ModelUnusable`; `ValueError` for other
+        shapes than the plan's.
+        """
+        check_photos(photos, self._plan)
+        requests = [_Request(photo) for photo in photos]
+        for request in requests:
+            self._submit(request)
+        return [request.answer.result() for request in requests]
+
+    def close(self) -> None:
+        """Score what is queued, stop the thread and let the device go. Closing twice is fine."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+            thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+        atexit.unregister(self.close)
+
+    def _submit(self, request: _Request) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or len(self._queue) < BATCHES_WAITING * self._photos_per_batch)
+            if self._closed:
+                raise ModelFailed("the classifier is closed: its worker is stopping, another one will score this photo")
+            if self._thread is None:
+                # A daemon, or the interpreter would wait for it before it runs the exit handler that ends it.
+                self._thread = threading.Thread(target=self._serve, name="classifier", daemon=True)
+                self._thread.start()
+                atexit.register(self.close)
+            self._queue.append(request)
+            self._changed.notify_all()
+
+    def _serve(self) -> None:
+        while batch := self._next_batch():
+            self._score_batch(batch)
+        self._device = None
+
+    def _next_batch(self) -> list[_Request]:
+        """The photos waiting, after a moment for more while there are few. Empty when closed and all is done."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._queue)
+            deadline = time.monotonic() + MAX_WAIT_S
+            self._changed.wait_for(
+                lambda: self._closed or len(self._queue) >= self._photos_per_batch, deadline - time.monotonic()
+            )
+            size = min(len(self._queue), self._photos_per_batch)
+            batch = [self._queue.popleft() for _ in range(size)]
+            self._changed.notify_all()
+            return batch
+
+    def _score_batch(self, batch: list[_Request]) -> None:
+        """Answer every request, whatever happens: a failed batch is scored photo by photo to find the one to blame."""
+        try:
+            device = self._device = self._device or self._open_device()
+        except Exception as error:
+            for request in batch:
+                request.answer.set_exception(error)
+            return
+        try:
+            scores = score_photos(device, [request.photo for request in batch], self._card)
+        except Exception as error:
+            log.warning("a batch of %d photos failed (%s); scoring them one by one", len(batch), error)
+            for request in batch:
+                self._score_alone(device, request)
+            return
+        for request, score in zip(batch, scores, strict=True):
+            request.answer.set_result(score)
+
+    def _score_alone(self, device: Device, request: _Request) -> None:
+        try:
+            request.answer.set_result(score_photos(device, [request.photo], self._card)[0])
+        except Exception as error:
+            request.answer.set_exception(self._blame(device, error))
+
+    def _blame(self, device: Device, error: Exception) -> Exception:
+        """The photo, if the device still scores a blank one; else the device."""
+        try:
+            score_photos(device, [self._blank()], self._card)
+        except Exception as failure:
+            return ModelFailed(f"the device fails even on a blank photo ({failure}); restart the worker if this stays")
+        return PhotoRefused(Refusal.CLASSIFIER_FAILED, str(error))
+
+    def _blank(self) -> Pixels:
+        return np.zeros((self._plan.count, self._plan.size, self._plan.size, 3), dtype=np.uint8)
+
+
+def check_photos(photos: Sequence[Pixels], plan: ViewPlan) -> None:
+    """Raise `ValueError` unless every photo is uint8 of shape (plan.count, size, size, 3)."""
+    shape = (plan.count, plan.size, plan.size, 3)
+    for photo in photos:
+        if photo.dtype != np.uint8 or photo.shape != shape:
+            raise ValueError(f"a photo is {photo.dtype} {photo.shape}; the model wants uint8 {shape}")
+
+
+def score_photos(device: Device, photos: Sequence[Pixels], card: Card) -> list[Score]:
+    """Score photos in one go: their views through the device, pooled, calibrated, their heat maps composed.
+
+    The heat map is that of the calibrated logit: mean(heatmap) + a constant = logit, checked for every photo.
+    Raises whatever the device raises, and `ModelFailed` where a heat map does not add up.
+    """
+    plan = card.input.plan
+    outputs = device.run(np.concatenate(photos))
+    pooled = pool(outputs.logits.reshape(-1, plan.count), card.pooling)
+    maps = outputs.heatmaps.reshape(len(photos), plan.count, *outputs.heatmaps.shape[1:])
+    heatmaps = compose(maps, plan, pooled) / card.temperature
+    constants = np.sum(pooled.weights * outputs.constants.reshape(-1, plan.count), axis=1) + pooled.constants
+    logits = pooled.logits / card.temperature
+    check_exact(heatmaps, constants / card.temperature, logits)
+    probabilities = np.exp(-np.logaddexp(0.0, -logits))
+    distances = _vehicle_distances(outputs, card)
+    return [
+        Score(float(probability), float(logit), heatmap.astype(np.float32), distance)
+        for probability, logit, heatmap, distance in zip(probabilities, logits, heatmaps, distances, strict=True)
+    ]
+
+
+def _vehicle_distances(outputs: ViewOutputs, card: Card) -> Sequence[float | None]:
+    """One for each photo, from the features of its first view, the whole photo; None where the card knows no space."""
+    whole = outputs.features[:: card.input.plan.count]
+    if card.fitted is None or card.fitted.vehicle is None:
+        return [None] * len(whole)
+    return [round(float(distance), 6) for distance in card.fitted.vehicle.distances(whole)]

@@ -1,0 +1,56 @@
+"""The network on OpenVINO: the same answers as `core.model.forward` gives, from a process without TensorFlow."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
+
+from core.domain import Pixels
+from core.errors import ModelFailed
+from core.model.folding import Head
+from core.model.forward import Outputs
+from core.model.head import head_and_map
+from core.model.openvino_graph import import_openvino
+
+if TYPE_CHECKING:
+    import openvino
+
+_HINTS = {"float32": "f32", "bfloat16": "bf16"}
+
+
+def build_openvino_forward(
+    graph: "openvino.Model",
+    head: Head,
+    *,
+    precision: Literal["float32", "bfloat16"] = "float32",
+    threads: int | None = None,
+) -> Callable[[Pixels], Outputs]:
+    """The forward pass of a backbone's graph and a head; see `core.model.forward.build_forward` for what it answers.
+
+    `precision` is that of what the graph does not say itself: a quantised graph computes its convolutions in int8. The
+    head and the heat map are float32 in any case. The pass raises `MemoryError` where the batch does not fit and
+    `ModelFailed` where the device fails otherwise.
+    """
+    openvino = import_openvino()
+    # One stream: a batch at a time on all cores, which is how the engine hands them over.
+    options = {"NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": _HINTS[precision]}
+    if threads is not None:
+        options["INFERENCE_NUM_THREADS"] = threads
+    request = openvino.Core().compile_model(graph, "CPU", options).create_infer_request()
+
+    def run(views: Pixels) -> Outputs:
+        try:
+            features = request.infer([views], share_inputs=True)[0]
+        except RuntimeError as error:
+            raise as_ours(error) from error
+        if len(features) != len(views):  # seen where memory ran out: the answers to an earlier batch
+            raise MemoryError(f"OpenVINO answered for {len(features)} views of {len(views)}")
+        return head_and_map(head, features)
+
+    return run
+
+
+def as_ours(error: RuntimeError) -> Exception:
+    """`MemoryError` where OpenVINO, which has no class for it, says that it had too little; else `ModelFailed`."""
+    said = str(error)
+    if "Failed to allocate" in said or "can't alloc" in said:
+        return MemoryError(said)
+    return ModelFailed(f"OpenVINO failed: {said:.300}; another attempt or worker may succeed")

@@ -1,0 +1,25 @@
+"""The arithmetic a model's answers are computed in, and the identity that this gives them."""
+
+from typing import Literal
+
+from core.domain import ModelIdentity
+from core.model.artefact import Artefact
+from core.model.quantisation import read_quantised_card
+from core.policy import sha256_of
+
+Precision = Literal["auto", "float32", "bfloat16", "int8"]
+
+
+def identity_in(artefact: Artefact, precision: Precision) -> ModelIdentity:
+    """The model as the database knows it: bfloat16 and int8 move probabilities, so that a verdict names them.
+
+    `auto` is float32, whose identity is the card's own. Raises `ModelUnusable` where there is no int8 graph.
+    """
+    identity = artefact.card.identity
+    if precision in ("auto", "float32"):
+        return identity
+    said = {"preprocess_sha256": identity.preprocess_sha256, "precision": precision}
+    if precision == "int8":
+        card = read_quantised_card(artefact)
+        said |= {"graph_sha256": card.graph_sha256, "constants_sha256": card.constants_sha256}
+    return ModelIdentity(f"{identity.name}+{precision}", identity.weights_sha256, sha256_of(said))

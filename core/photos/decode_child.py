@@ -1,0 +1,177 @@
+"""The process that decodes: reads photos from a socket, answers with pixels or a refusal, and can do little else.
+
+Messages are length-prefixed frames of JSON and raw bytes, never pickles: the parent must not run what a hostile
+photo may have made of this process.
+"""
+
+import ctypes
+import errno
+import importlib
+import json
+import math
+import os
+import resource
+import signal
+import socket
+import struct
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+
+from core.domain import LoadedPhoto, ViewPlan
+from core.errors import PhotoRefused, Refusal
+
+READY = b"ready"
+_LENGTH = struct.Struct(">I")
+_ORDINARY_PHOTO_BYTES = 128 << 20
+_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
+_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
+# What no picture needs: a way out, another program, another process's memory. `sendto` and `recvfrom` stay, for the
+# socket to the parent.
+_FORBIDDEN = (
+    "socket",
+    "connect",
+    "bind",
+    "listen",
+    "accept",
+    "accept4",
+    "io_uring_setup",
+    "execve",
+    "execveat",
+    "ptrace",
+)
+_SECCOMP_ALLOW, _SECCOMP_REFUSE = 0x7FFF0000, 0x00050000  # libseccomp's SCMP_ACT_ALLOW and SCMP_ACT_ERRNO
+
+
+def send_frames(connection: socket.socket, *frames: bytes) -> None:
+    """Send frames, each after its length in four bytes. Raises `OSError`."""
+    for frame in frames:
+        connection.sendall(_LENGTH.pack(len(frame)))
+        connection.sendall(frame)
+
+
+def receive_frame(connection: socket.socket, max_bytes: int) -> bytes:
+    """Receive one frame. Raises `EOFError` where the other side is gone, `ValueError` where it sends too much."""
+    (length,) = _LENGTH.unpack(_receive(connection, _LENGTH.size))
+    if length > max_bytes:
+        raise ValueError(f"a frame of {length} bytes")
+    return bytes(_receive(connection, length))
+
+
+def _receive(connection: socket.socket, length: int) -> bytearray:
+    buffer = bytearray(length)
+    rest = memoryview(buffer)
+    while rest:
+        received = connection.recv_into(rest)
+        if not received:
+            raise EOFError
+        rest = rest[received:]
+    return buffer
+
+
+def main(arguments: list[str]) -> None:
+    """Serve until the parent closes the socket.
+
+    Arguments: the socket's descriptor, the parent's id, the decoder, the memory limit in bytes, the CPU limit in s.
+    """
+    descriptor, parent, decoder, memory_bytes, cpu_s = arguments
+    _die_with(int(parent))
+    module, _, function = decoder.partition(":")
+    load: Callable[[bytes, ViewPlan], LoadedPhoto] = getattr(importlib.import_module(module), function)
+    _forbid_system_calls()
+    _limit(int(memory_bytes))
+    with socket.socket(fileno=int(descriptor)) as connection:
+        send_frames(connection, READY)
+        while True:
+            try:
+                plan = ViewPlan(**json.loads(receive_frame(connection, 1 << 16)))
+                data = receive_frame(connection, 1 << 31)
+            except EOFError:
+                return
+            _limit_cpu(float(cpu_s))
+            send_frames(connection, *_answer(load, data, plan))
+
+
+def _answer(load: Callable[[bytes, ViewPlan], LoadedPhoto], data: bytes, plan: ViewPlan) -> tuple[bytes, bytes]:
+    try:
+        photo = load(data, plan)
+    except PhotoRefused as refused:
+        return _as_json({"refusal": refused.reason, "detail": refused.detail}), b""
+    except MemoryError:
+        return _as_json({"refusal": Refusal.DECODER_MEMORY, "detail": ""}), b""
+    described = {
+        "width": photo.width,
+        "height": photo.height,
+        "format": photo.format,
+        "taken_at": photo.taken_at.isoformat() if photo.taken_at else None,
+        "quality": asdict(photo.quality),
+        "likeness": photo.likeness,
+    }
+    return _as_json(described), photo.views.tobytes()
+
+
+def _as_json(document: Mapping[str, object]) -> bytes:
+    return json.dumps(document).encode()
+
+
+def _die_with(parent: int) -> None:
+    """End when the parent does, and let go of the network and of gaining rights.
+
+    A container's seccomp profile often forbids new namespaces: there `_forbid_system_calls` alone keeps the network
+    away.
+    """
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None)
+        libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
+        libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it died before we asked to be told
+        sys.exit(1)
+
+
+def _forbid_system_calls() -> None:
+    """Have the kernel refuse sockets and programs from now on, by the system's libseccomp.
+
+    Debian and its images have it, for apt needs it. Where it is missing, or on another system than Linux, the network
+    namespace and the other limits hold alone.
+    """
+    try:
+        seccomp = ctypes.CDLL("libseccomp.so.2")
+    except OSError:
+        return
+    seccomp.seccomp_init.restype = ctypes.c_void_p
+    rules = ctypes.c_void_p(seccomp.seccomp_init(ctypes.c_uint32(_SECCOMP_ALLOW)))
+    for name in _FORBIDDEN:
+        number = seccomp.seccomp_syscall_resolve_name(name.encode())
+        seccomp.seccomp_rule_add(rules, ctypes.c_uint32(_SECCOMP_REFUSE | errno.EPERM), number, 0)
+    seccomp.seccomp_load(rules)
+    seccomp.seccomp_release(rules)
+
+
+def _limit(memory_bytes: int) -> None:
+    """No more memory than this, no files written, none opened beyond a few, no core dumps.
+
+    Exits where the limit leaves no room for an ordinary photo: better than to refuse every photo for want of memory.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    memory_bytes = memory_bytes if hard == resource.RLIM_INFINITY else min(memory_bytes, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        bytearray(_ORDINARY_PHOTO_BYTES)
+    except MemoryError:
+        sys.exit(f"{memory_bytes:,} bytes of memory are not enough to decode photos")
+
+
+def _limit_cpu(seconds: float) -> None:
+    """SIGXCPU ends the process when the next photo takes longer, whether or not anybody watches the clock."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    resource.setrlimit(
+        resource.RLIMIT_CPU, (math.ceil(used.ru_utime + used.ru_stime + seconds), resource.RLIM_INFINITY)
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

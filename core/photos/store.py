@@ -1,0 +1,43 @@
+"""Which store an address names. boto3 is loaded only where it is an S3 one: it takes a third of a second."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from core.domain import PhotoStore
+from core.errors import SettingsInvalid
+from core.photos.store_folder import FolderPhotoStore
+
+
+@dataclass(frozen=True, slots=True)
+class S3Options:
+    """How to reach S3 or a server that speaks its protocol. What is None is left to boto3's own chain and defaults."""
+
+    endpoint_url: str | None = None
+    region: str | None = None
+    ca_bundle: Path | None = None
+    path_style: bool = False
+    access_key_id: str | None = None
+    secret_access_key: str | None = field(default=None, repr=False)
+    connect_timeout_s: float = 5.0
+    read_timeout_s: float = 20.0
+    attempts: int = 5
+    connections: int = 32
+    page_size: int = 1000
+
+
+def open_store(url: str, options: S3Options) -> PhotoStore:
+    """The store at `s3://bucket[/prefix]` or in a folder (absolute, relative, or `~`); keys are relative to it.
+
+    Raises `SettingsInvalid` for an address of another kind, `StoreRefused` for a folder that is not there.
+    """
+    address = urlsplit(url)
+    if address.scheme == "s3":
+        if not address.netloc:
+            raise SettingsInvalid(f"{url} names no bucket; write it as s3://bucket or s3://bucket/prefix")
+        from core.photos.store_s3 import S3PhotoStore  # noqa: PLC0415
+
+        return S3PhotoStore(address.netloc, address.path.strip("/"), options)
+    if "://" in url or not url:
+        raise SettingsInvalid(f"{url!r} is not a place for photos; write s3://bucket, s3://bucket/prefix or a folder")
+    return FolderPhotoStore(Path(url).expanduser())

@@ -1,0 +1,210 @@
+"""Every setting, typed, read once per process. A wrong one stops the start and names its variable."""
+
+import os
+from datetime import time, timedelta
+from pathlib import Path
+from typing import Any, Literal, Self
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.errors import SettingsInvalid
+from core.photoset import CompletionRules, KeyLayout
+from core.signing import SHORTEST_SECRET
+
+_RULES = CompletionRules()
+PREFIX = "WALKAROUND_"
+SECRETS_DIR = Path("/run/secrets")
+SHIPPED_MODEL = Path(__file__).parent.parent / "models" / "walkaround-resnet50"
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+class Settings(BaseSettings):
+    """All settings. Each is the environment variable `WALKAROUND_<NAME>`, or a file of that name under /run/secrets."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
+
+    store: str = Field(default="", description="Where the photos lie: s3://bucket or a folder.")
+    s3_endpoint_url: str | None = Field(default=None, description="An S3-compatible server; AWS where empty.")
+    s3_region: str | None = Field(default=None, description="The bucket's region.")
+    s3_ca_bundle: Path | None = Field(default=None, description="CA certificates for that server.")
+    s3_path_style: bool = Field(
+        default=False, description="https://host/bucket/key instead of https://bucket.host/key."
+    )
+    s3_access_key_id: str | None = Field(
+        default=None,
+        description="Credentials; boto3's own chain (environment, profile, instance role) where empty.",
+    )
+    s3_secret_access_key: SecretStr | None = Field(default=None, description="The secret of that key.")
+    key_template: str = Field(
+        default=KeyLayout.template, description="The folders of a set; names {fleet}, {vehicle}, {return}."
+    )
+
+    database_url: SecretStr = Field(
+        default=SecretStr("sqlite:///walkaround.sqlite"),
+        description="sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME.",
+    )
+    broker_url: SecretStr = Field(
+        default=SecretStr("redis://localhost:6379/0"),
+        description="Redis or Valkey: redis://, rediss:// or redis+socket://.",
+    )
+    broker_key_prefix: str = Field(
+        default="walkaround:", description="Before every key in the broker, so that it can be shared."
+    )
+
+    model: str = Field(default=str(SHIPPED_MODEL), description="The model: a folder, or a registry's s3:// address.")
+    model_cache: Path = Field(
+        default=Path("~/.cache/walkaround/models"), description="Where a model from S3 is kept on this machine."
+    )
+    policy: Path | None = Field(
+        default=None, description="A policy (JSON) instead of the model's own; `walkaround model policy` prints that."
+    )
+    precision: Literal["auto", "float32", "bfloat16", "int8"] = Field(
+        default="auto",
+        description="Arithmetic of the network; auto is float32. bfloat16 and int8 are faster on a CPU that has them, "
+        "and move probabilities; int8 needs walkaround[openvino] and `walkaround model quantise`.",
+    )
+    batch_size: PositiveInt = Field(default=32, description="The most photos in one batch on the device.")
+
+    quiet_period: timedelta = Field(
+        default=_RULES.quiet_period,
+        ge=timedelta(0),
+        description="A set nothing declares complete closes after this long without change.",
+    )
+    deadline: timedelta = Field(
+        default=_RULES.deadline, ge=timedelta(0), description="After this long a set is closed as incomplete."
+    )
+    expected_photos: PositiveInt | None = Field(
+        default=None, description="How many photos a set has, where that is known."
+    )
+
+    lease: timedelta = Field(
+        default=timedelta(minutes=5),
+        gt=timedelta(0),
+        description="How long a worker may be silent before its set is taken over.",
+    )
+    republish_after: timedelta = Field(
+        default=timedelta(minutes=2), ge=timedelta(0), description="A ring nobody answered is repeated after this long."
+    )
+    reconcile_every: timedelta = Field(
+        default=timedelta(minutes=1),
+        gt=timedelta(0),
+        description="How often the schedule looks for work that messages lost.",
+    )
+    max_attempts: PositiveInt = Field(default=12, description="After so many lost attempts a set waits for a person.")
+    max_pending_age: timedelta = Field(
+        default=timedelta(hours=12), ge=timedelta(0), description="`audit` complains about anything pending for longer."
+    )
+
+    concurrency: PositiveInt = Field(default=max(4, 2 * _cores()), description="Sets in flight in one classify worker.")
+    decode_processes: PositiveInt = Field(default=_cores(), description="Processes that decode photos, per worker.")
+    decode_memory_mb: PositiveInt = Field(default=1024, description="Memory limit of one of them.")
+    decode_timeout: PositiveFloat = Field(
+        default=20.0, allow_inf_nan=False, description="Seconds one photo may take to decode."
+    )
+    max_photo_mb: PositiveInt = Field(default=40, description="Larger files are refused unread.")
+
+    timezone: str = Field(default="UTC", description="The fleet's time zone, as in Europe/Riga.")
+    scan_at: time = Field(default=time(2, 30), description="Local time of the nightly fleet scan.")
+
+    reports: str = Field(
+        default="",
+        description="Where nightly reports go, under reports/: s3://..., a folder; the photos' store if empty.",
+    )
+    report_webhook_url: str | None = Field(default=None, description="Told of each nightly report, signed.")
+    report_webhook_secret: SecretStr | None = Field(
+        default=None, description="What these messages are signed with: HMAC-SHA256, at least 16 characters."
+    )
+
+    sqs_queue_url: str | None = Field(default=None, description="The queue that S3 events arrive in.")
+    sqs_endpoint_url: str | None = Field(default=None, description="An SQS-compatible server; AWS where empty.")
+    webhook_token: SecretStr | None = Field(default=None, description="The bearer token of posted events.")
+
+    log_format: Literal["json", "console"] = Field(default="json", description="Logs for machines or for people.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="The least that is logged."
+    )
+    metrics_port: int | None = Field(
+        default=None, ge=0, le=65535, description="Prometheus metrics and health; none where empty."
+    )
+
+    @field_validator(
+        "quiet_period", "deadline", "lease", "republish_after", "reconcile_every", "max_pending_age", mode="before"
+    )
+    @classmethod
+    def _seconds(cls, value: object) -> object:
+        """Plain numbers are seconds, also when they come from the environment as text."""
+        return float(value) if isinstance(value, str) and value.replace(".", "", 1).isdigit() else value
+
+    @field_validator("broker_url")
+    @classmethod
+    def _known_broker(cls, value: SecretStr) -> SecretStr:
+        if not value.get_secret_value().startswith(("redis://", "rediss://", "redis+socket://")):
+            raise ValueError("write it as redis://HOST:6379/0, rediss://... or redis+socket://...")
+        return value
+
+    @model_validator(mode="after")
+    def _signed_webhook(self) -> Self:
+        secret = self.report_webhook_secret.get_secret_value() if self.report_webhook_secret else ""
+        if self.report_webhook_url is None:
+            return self
+        address = urlsplit(self.report_webhook_url)
+        if address.scheme not in ("https", "http") or not address.hostname:
+            raise ValueError(f"{PREFIX}REPORT_WEBHOOK_URL is no web address; write https://HOST/PATH")
+        if len(secret) < SHORTEST_SECRET:
+            raise ValueError(
+                f"{PREFIX}REPORT_WEBHOOK_SECRET must have at least {SHORTEST_SECRET} characters, chosen at random"
+            )
+        return self
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError(f"{value!r} is not a time zone; write it as in Europe/Riga") from error
+        return value
+
+    @field_validator("key_template")
+    @classmethod
+    def _usable_template(cls, value: str) -> str:
+        try:
+            KeyLayout(value)
+        except SettingsInvalid as error:
+            raise ValueError(str(error)) from error
+        return value
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    @property
+    def rules(self) -> CompletionRules:
+        return CompletionRules(self.quiet_period, self.deadline, self.expected_photos)
+
+    @property
+    def max_photo_bytes(self) -> int:
+        return self.max_photo_mb * 1_000_000
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings from secrets, environment and `overrides`, the last winning. Raises `SettingsInvalid`."""
+    unknown = sorted(
+        name
+        for name in os.environ
+        if name.startswith(PREFIX) and name.removeprefix(PREFIX).lower() not in Settings.model_fields
+    )
+    if unknown:
+        raise SettingsInvalid(f"{unknown[0]} is not a setting; `walkaround doctor --settings` lists them")
+    try:
+        return Settings(_secrets_dir=SECRETS_DIR if SECRETS_DIR.is_dir() else None, **overrides)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = PREFIX + str(first["loc"][0]).upper() if first["loc"] else "the settings"
+        raise SettingsInvalid(f"{name}: {first['msg'].removeprefix('Value error, ')}") from error

@@ -1,0 +1,1 @@
+"""The database: tables, every write, and the views that reports read."""

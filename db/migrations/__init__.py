@@ -1,0 +1,1 @@
+"""Alembic's migrations: forward only, because insert-only history must survive every one of them."""

@@ -1,0 +1,273 @@
+"""The tables. The words are those of docs and `core.domain`; `prediction`, `verdict` and `review` are insert-only."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint, column, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.domain import ClosedBy, Label, ModelState, PhotoStatus, WorkState
+from core.likeness import BANDS
+from db.base import Base as Base  # noqa: PLC0414  (whose metadata is whole once this module is imported)
+from db.base import Sha256, reference, row_id, words
+from db.dialect import KeyText, RowId, utc_day
+
+INSERT_ONLY = ("prediction", "verdict", "review")
+
+
+def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    """An index of those rows only for which the condition holds."""
+    return Index(name, *columns, unique=unique, postgresql_where=text(where), sqlite_where=text(where))
+
+
+class SetState(StrEnum):
+    """OPEN until a rule says that the photos are all there; then COMPLETE."""
+
+    OPEN = "open"
+    COMPLETE = "complete"
+
+
+class Queue(StrEnum):
+    """CLASSIFY for a generation's first verdict, RESCORE for all others, which may wait."""
+
+    CLASSIFY = "classify"
+    RESCORE = "rescore"
+
+
+class ModelVersion(Base):
+    """Weights, preprocessing and policy together; a change to any of them is another version."""
+
+    __tablename__ = "model_version"
+    __table_args__ = (
+        UniqueConstraint("weights_sha256", "preprocess_sha256", "policy_sha256"),
+        _partial("uq_model_version_active", "state", where="state = 'active'", unique=True),
+    )
+
+    id: Mapped[int] = row_id()
+    name: Mapped[str]
+    weights_sha256: Mapped[str] = mapped_column(Sha256)
+    preprocess_sha256: Mapped[str] = mapped_column(Sha256)
+    policy_sha256: Mapped[str] = mapped_column(Sha256)
+    policy: Mapped[dict[str, Any]]
+    state: Mapped[ModelState]
+    created_at: Mapped[datetime]
+    activated_at: Mapped[datetime | None]
+
+
+class Vehicle(Base):
+    """A vehicle of a fleet."""
+
+    __tablename__ = "vehicle"
+    __table_args__ = (UniqueConstraint("fleet", "vehicle_ref"),)
+
+    id: Mapped[int] = row_id()
+    fleet: Mapped[str] = mapped_column(KeyText)
+    vehicle_ref: Mapped[str] = mapped_column(KeyText)
+
+
+class PhotoSet(Base):
+    """One return. `generation` counts its content; `check_at` is when an open set must be looked at again.
+
+    `returned_at` is when the vehicle came back (`core.photoset.returned_at`), `uploaded_at` when the newest of its
+    photos came; both are what its live photos say, and when the set was first seen while there are none.
+    """
+
+    __tablename__ = "photo_set"
+    __table_args__ = (
+        UniqueConstraint("bucket", "set_key"),
+        CheckConstraint("(state = 'complete') = (closed_by IS NOT NULL)", name="closed_when_complete"),
+        _partial("ix_photo_set_due", "check_at", where="state = 'open' AND check_at IS NOT NULL"),
+        _partial("ix_photo_set_complete", "id", "generation", where="state = 'complete'"),
+        _partial("ix_photo_set_changed", "id", "generation", where="generation > 1"),
+        Index(None, "vehicle_id", "returned_at", "id"),
+        Index(None, "returned_at"),
+        Index("ix_photo_set_day", utc_day(column("returned_at"))),
+    )
+
+    id: Mapped[int] = row_id()
+    vehicle_id: Mapped[int] = reference("vehicle.id")
+    bucket: Mapped[str] = mapped_column(KeyText)
+    set_key: Mapped[str] = mapped_column(KeyText)
+    return_ref: Mapped[str]
+    generation: Mapped[int]
+    state: Mapped[SetState] = mapped_column(words(SetState, "state"))
+    closed_by: Mapped[ClosedBy | None]
+    expected: Mapped[int | None]
+    manifest: Mapped[dict[str, str] | None]
+    manifest_sha256: Mapped[str | None] = mapped_column(Sha256)
+    missing: Mapped[list[str]]
+    note: Mapped[str | None]
+    first_seen_at: Mapped[datetime]
+    last_change_at: Mapped[datetime]
+    returned_at: Mapped[datetime]
+    uploaded_at: Mapped[datetime]
+    check_at: Mapped[datetime | None]
+
+
+_REFUSED = "NOT superseded AND status IN ('quarantined', 'unusable')"
+
+
+class Photo(Base):
+    """One version of one object. What was learnt of it is written once; a new version is a new row.
+
+    `likeness` is its perceptual hash, `likeness_0` to `likeness_3` that hash's bands (`core.likeness.bands`);
+    `reused_from` is the earlier return that holds the same photo.
+    """
+
+    __tablename__ = "photo"
+    __table_args__ = (
+        _partial("uq_photo_live", "set_id", "object_key", where="NOT superseded", unique=True),
+        _partial("ix_photo_refused", "set_id", where=_REFUSED),
+        _partial("ix_photo_refused_uploaded_at", "uploaded_at", where=_REFUSED),
+        *(Index(f"ix_photo_likeness_{band}", f"likeness_{band}") for band in range(BANDS)),
+    )
+
+    id: Mapped[int] = row_id()
+    set_id: Mapped[int] = reference("photo_set.id")
+    object_key: Mapped[str] = mapped_column(KeyText)
+    etag: Mapped[str]
+    size: Mapped[int] = mapped_column(RowId)
+    uploaded_at: Mapped[datetime]
+    content_sha256: Mapped[str | None] = mapped_column(Sha256, index=True)
+    status: Mapped[PhotoStatus]
+    reason: Mapped[str | None]
+    taken_at: Mapped[datetime | None]
+    width: Mapped[int | None]
+    height: Mapped[int | None]
+    quality: Mapped[dict[str, float] | None]
+    likeness: Mapped[str | None] = mapped_column(Sha256)
+    likeness_0: Mapped[int | None]
+    likeness_1: Mapped[int | None]
+    likeness_2: Mapped[int | None]
+    likeness_3: Mapped[int | None]
+    reused_from: Mapped[int | None] = mapped_column(RowId, ForeignKey("photo_set.id"))
+    absences: Mapped[int]
+    superseded: Mapped[bool]
+
+
+class Work(Base):
+    """A generation of a set that a model version must score: the queue, and the outbox of its messages.
+
+    `attempts` counts claims that nobody has answered for; `failures` counts those given back with an error.
+    `suspect_photo_id` is the photo that is being scored alone, so that a death can be laid at its door; `suspicions`
+    counts the claims in a row that did so: workers die of other things too. `bugs` counts the failures that nobody
+    foresaw: an outage may fail a set any number of times, a bug only so often.
+    """
+
+    __tablename__ = "work"
+    __table_args__ = (
+        _partial("ix_work_due", "queue", "created_at", where="state IN ('pending', 'leased', 'dead')"),
+        _partial("ix_work_dead", "created_at", where="state = 'dead'"),
+    )
+
+    set_id: Mapped[int] = reference("photo_set.id", primary_key=True)
+    model_id: Mapped[int] = reference("model_version.id", primary_key=True)
+    generation: Mapped[int] = mapped_column(primary_key=True)
+    queue: Mapped[Queue] = mapped_column(words(Queue, "queue"))
+    state: Mapped[WorkState]
+    token: Mapped[int]
+    lease_until: Mapped[datetime | None]
+    attempts: Mapped[int]
+    failures: Mapped[int]
+    not_before: Mapped[datetime]
+    last_published: Mapped[datetime | None]
+    last_error: Mapped[str | None]
+    suspect_photo_id: Mapped[int | None] = mapped_column(RowId)
+    suspicions: Mapped[int] = mapped_column(server_default="0")
+    bugs: Mapped[int] = mapped_column(server_default="0")
+    created_at: Mapped[datetime]
+
+
+class Prediction(Base):
+    """What a model version says of one photo content. `heatmap` is float16, little-endian, row by row.
+
+    `vehicle_distance` tells how unlike a vehicle the photo is, where the model can.
+    """
+
+    __tablename__ = "prediction"
+
+    content_sha256: Mapped[str] = mapped_column(Sha256, primary_key=True)
+    model_id: Mapped[int] = reference("model_version.id", primary_key=True)
+    probability: Mapped[float]
+    logit: Mapped[float]
+    heatmap: Mapped[bytes | None]
+    heatmap_rows: Mapped[int | None] = mapped_column(SmallInteger)
+    heatmap_columns: Mapped[int | None] = mapped_column(SmallInteger)
+    vehicle_distance: Mapped[float | None]
+    created_at: Mapped[datetime]
+
+
+class Verdict(Base):
+    """The decision on one generation of a set by one model version, with all that it was made from.
+
+    `sampled`: drawn into the audit sample, so that a person looks at it though it is clear.
+    """
+
+    __tablename__ = "verdict"
+    __table_args__ = (
+        # What reports read of many verdicts lies in the index: the rows are wide with reasons.
+        Index(
+            "uq_verdict_set_id_generation_model_id",
+            "set_id",
+            "generation",
+            "model_id",
+            unique=True,
+            postgresql_include=["id", "label", "score", "sampled", "device_seconds", "created_at"],
+        ),
+        Index(None, "model_id", "created_at"),
+        _partial("ix_verdict_for_people", "model_id", "set_id", "generation", where="label = 'undecided' OR sampled"),
+        _partial("ix_verdict_sampled", "model_id", "set_id", "generation", where="sampled AND label = 'clear'"),
+    )
+
+    id: Mapped[int] = row_id()
+    set_id: Mapped[int] = reference("photo_set.id")
+    generation: Mapped[int]
+    model_id: Mapped[int] = reference("model_version.id")
+    label: Mapped[Label]
+    score: Mapped[float | None]
+    closed_by: Mapped[ClosedBy]
+    reasons: Mapped[dict[str, Any]]
+    input_sha256: Mapped[str] = mapped_column(Sha256)
+    device_seconds: Mapped[float]
+    sampled: Mapped[bool]
+    created_at: Mapped[datetime]
+
+
+class Review(Base):
+    """What a person decided of a set, and which generation and verdict they had before them."""
+
+    __tablename__ = "review"
+    __table_args__ = (
+        Index(None, "set_id", "seen_generation", "created_at", "id"),
+        Index(None, "seen_verdict_id", "created_at", "id"),
+        _partial("ix_review_undecided", "set_id", where="label = 'undecided'"),
+    )
+
+    id: Mapped[int] = row_id()
+    idempotency_key: Mapped[str] = mapped_column(unique=True)
+    set_id: Mapped[int] = reference("photo_set.id")
+    seen_verdict_id: Mapped[int | None] = mapped_column(RowId, ForeignKey("verdict.id"))
+    seen_generation: Mapped[int]
+    label: Mapped[Label]
+    reason_code: Mapped[str]
+    reviewer: Mapped[str]
+    boxes: Mapped[list[Any] | None]
+    created_at: Mapped[datetime]
+
+
+class ScanRun(Base):
+    """One listing of a bucket and what it found; `counts` holds what has no column of its own."""
+
+    __tablename__ = "scan_run"
+
+    id: Mapped[int] = row_id()
+    kind: Mapped[str]
+    bucket: Mapped[str] = mapped_column(KeyText)
+    prefix: Mapped[str] = mapped_column(KeyText)
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    listed: Mapped[int | None]
+    missing: Mapped[int | None]
+    repaired: Mapped[int | None]
+    counts: Mapped[dict[str, int] | None]

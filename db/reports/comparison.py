@@ -1,0 +1,165 @@
+"""Two model versions on the same sets: what each said, and what people said."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, exists, func, select
+from sqlalchemy.orm import Session, aliased
+
+from core.domain import Label
+from db.models import PhotoSet, Prediction, Review, Vehicle, Verdict
+from db.session import snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedSet:
+    """A set that two versions judged; `reviewed` is what a person said of the same content, where one did."""
+
+    set_id: int
+    set_key: str
+    fleet: str
+    vehicle: str
+    return_ref: str
+    first: Label
+    first_score: float | None
+    first_reasons: dict[str, Any]
+    second: Label
+    second_score: float | None
+    second_reasons: dict[str, Any]
+    reviewed: Label | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How often two versions gave which labels: (first, second) -> sets, over the sets that both judged.
+
+    `reviewed` counts those a person decided as damaged or clear, `first_right` and `second_right` how many of them each
+    version called so. `only_first` and `only_second` are sets that one of them has judged so far. `photos` have a
+    probability from both; `mean_shift` and `largest_shift` are of the difference between the two.
+    """
+
+    pairs: dict[tuple[Label, Label], int]
+    only_first: int
+    only_second: int
+    reviewed: int
+    first_right: int
+    second_right: int
+    photos: int
+    mean_shift: float | None
+    largest_shift: float | None
+
+    @property
+    def sets(self) -> int:
+        return sum(self.pairs.values())
+
+    @property
+    def changed(self) -> int:
+        return sum(count for (first, second), count in self.pairs.items() if first is not second)
+
+
+@snapshot
+def compare_models(session: Session, bucket: str, first: int, second: int, fleet: str | None = None) -> Comparison:
+    """The two versions' verdicts on the current content of the bucket's sets, counted."""
+    a, b = aliased(Verdict), aliased(Verdict)
+    each = (
+        _pairs(a, b, bucket, first, second, fleet)
+        .with_only_columns(a.label.label("label"), b.label.label("other"), _reviewed().label("said"))
+        .subquery()
+    )
+    kinds = (each.c.label, each.c.other, each.c.said)
+    pairs: dict[tuple[Label, Label], int] = {}
+    reviewed = first_right = second_right = 0
+    for label, other, said, count in session.execute(select(*kinds, func.count()).group_by(*kinds)):
+        pairs[label, other] = pairs.get((label, other), 0) + count
+        if said in (Label.DAMAGED, Label.CLEAR):
+            reviewed += count
+            first_right += count if label == said else 0
+            second_right += count if other == said else 0
+    photos, mean, largest = _shift(session, first, second)
+    return Comparison(
+        pairs,
+        _judged_by_one(session, bucket, first, second, fleet),
+        _judged_by_one(session, bucket, second, first, fleet),
+        reviewed,
+        first_right,
+        second_right,
+        photos,
+        mean,
+        largest,
+    )
+
+
+@snapshot
+def changed_sets(
+    session: Session, bucket: str, first: int, second: int, fleet: str | None = None, limit: int | None = None
+) -> list[ComparedSet]:
+    """The sets that the two versions label differently, those whose score moved most first."""
+    a, b = aliased(Verdict), aliased(Verdict)
+    moved = func.abs(func.coalesce(a.score, 0.0) - func.coalesce(b.score, 0.0))
+    query = (
+        _pairs(a, b, bucket, first, second, fleet)
+        .where(a.label != b.label)
+        .order_by(moved.desc(), PhotoSet.set_key)
+        .limit(limit)
+        .with_only_columns(
+            *(PhotoSet.id, PhotoSet.set_key, Vehicle.fleet, Vehicle.vehicle_ref, PhotoSet.return_ref),
+            *(a.label, a.score, a.reasons, b.label, b.score, b.reasons, _reviewed()),
+        )
+    )
+    return [ComparedSet(*row) for row in session.execute(query)]
+
+
+def _pairs(
+    a: type[Verdict], b: type[Verdict], bucket: str, first: int, second: int, fleet: str | None
+) -> Select[tuple[int]]:
+    return (
+        select(PhotoSet.id)
+        .join(Vehicle, Vehicle.id == PhotoSet.vehicle_id)
+        .join(a, _verdict_of(a, first))
+        .join(b, _verdict_of(b, second))
+        .where(PhotoSet.bucket == bucket, *_in_fleet(fleet))
+    )
+
+
+def _verdict_of(verdict: type[Verdict], model_id: int) -> ColumnElement[bool]:
+    """On the set's current content."""
+    current = and_(verdict.set_id == PhotoSet.id, verdict.generation == PhotoSet.generation)
+    return and_(current, verdict.model_id == model_id)
+
+
+def _in_fleet(fleet: str | None) -> Sequence[ColumnElement[bool]]:
+    return () if fleet is None else (Vehicle.fleet == fleet,)
+
+
+def _reviewed() -> ColumnElement[Label | None]:
+    """The latest review of the set's current content."""
+    return (
+        select(Review.label)
+        .where(Review.set_id == PhotoSet.id, Review.seen_generation == PhotoSet.generation)
+        .order_by(Review.created_at.desc(), Review.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+
+
+def _judged_by_one(session: Session, bucket: str, model_id: int, other: int, fleet: str | None) -> int:
+    a, b = aliased(Verdict), aliased(Verdict)
+    query = (
+        select(func.count())
+        .select_from(PhotoSet)
+        .join(Vehicle, Vehicle.id == PhotoSet.vehicle_id)
+        .join(a, _verdict_of(a, model_id))
+        .where(PhotoSet.bucket == bucket, *_in_fleet(fleet), ~exists().where(_verdict_of(b, other)))
+    )
+    return session.scalar(query) or 0
+
+
+def _shift(session: Session, first: int, second: int) -> tuple[int, float | None, float | None]:
+    a, b = aliased(Prediction), aliased(Prediction)
+    shift = func.abs(a.probability - b.probability)
+    query = select(func.count(), func.avg(shift), func.max(shift)).select_from(a)
+    row = session.execute(
+        query.join(b, a.content_sha256 == b.content_sha256).where(a.model_id == first, b.model_id == second)
+    ).one()
+    return row[0], row[1], row[2]

@@ -1,0 +1,143 @@
+"""Reviews: what people decided. Rows are only ever added."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.domain import Label, ModelState
+from core.errors import ReviewRefused
+from core.review import ReviewLine
+from db.dialect import insert_for
+from db.models import ModelVersion, PhotoSet, Review, Verdict
+from db.session import transaction
+
+# A clock may be a little fast; a decision from further ahead is a mistake.
+_CLOCK_SKEW = timedelta(minutes=5)
+
+
+@transaction
+def add_review(  # noqa: PLR0913  (one column each)
+    session: Session,
+    *,
+    idempotency_key: str,
+    set_id: int,
+    seen_verdict_id: int | None,
+    seen_generation: int,
+    label: Label,
+    reason_code: str,
+    reviewer: str,
+    boxes: list[Any] | None = None,
+    now: datetime,
+) -> int:
+    """Store a review; the same one sent again gives the same id.
+
+    Raises `ReviewRefused` if the key was used for another decision, or if what the reviewer saw does not exist.
+    """
+    decision = {
+        "set_id": set_id,
+        "seen_verdict_id": seen_verdict_id,
+        "seen_generation": seen_generation,
+        "label": label,
+        "reason_code": reason_code,
+        "reviewer": reviewer,
+        "boxes": boxes,
+    }
+    _require_seen(session, set_id, seen_verdict_id, seen_generation)
+    return _insert(session, idempotency_key, decision, now).id
+
+
+@transaction
+def import_reviews(
+    session: Session, bucket: str, lines: Sequence[ReviewLine], now: datetime
+) -> list[bool | ReviewRefused]:
+    """Store decisions on sets of `bucket`; what is refused keeps none of the others out.
+
+    For each line: True where it was added, False where it was there already, or why it was refused.
+    """
+    outcomes: list[bool | ReviewRefused] = []
+    for line in lines:
+        try:
+            outcomes.append(_import(session, bucket, line, now))
+        except ReviewRefused as error:
+            outcomes.append(error)
+    return outcomes
+
+
+def _import(session: Session, bucket: str, line: ReviewLine, now: datetime) -> bool:
+    photo_set = session.scalar(select(PhotoSet).where(PhotoSet.bucket == bucket, PhotoSet.set_key == line.set_key))
+    if photo_set is None:
+        raise ReviewRefused(f"there is no return {line.set_key} in {bucket}; correct set_key, or scan first")
+    if line.reviewed_at is not None and line.reviewed_at > now + _CLOCK_SKEW:
+        raise ReviewRefused(f"reviewed_at {line.reviewed_at.isoformat()} lies in the future; correct it")
+    decision: dict[str, Any] = {
+        "set_id": photo_set.id,
+        **line.model_dump(include={"label", "reason_code", "reviewer", "boxes"}),
+    }
+    known = session.scalar(select(Review).where(Review.idempotency_key == line.idempotency_key))
+    if known is not None:
+        _require_same(known, decision | ({"seen_generation": line.generation} if line.generation else {}))
+        return False
+    decision["seen_generation"] = _seen_generation(photo_set, line)
+    decision["seen_verdict_id"] = _seen_verdict(session, photo_set.id, decision["seen_generation"], line)
+    _insert(session, line.idempotency_key, decision, line.reviewed_at or now)
+    return True
+
+
+def _seen_generation(photo_set: PhotoSet, line: ReviewLine) -> int:
+    current = photo_set.generation
+    if line.generation is not None:
+        if line.generation > current:
+            raise ReviewRefused(f"generation {line.generation} of {line.set_key} is not there; the latest is {current}")
+        return line.generation
+    if line.reviewed_at is not None and line.reviewed_at < photo_set.last_change_at:
+        raise ReviewRefused(
+            f"the photos of {line.set_key} changed after this was decided; look again, or name the generation "
+            f"(the latest is {current})"
+        )
+    return current
+
+
+def _seen_verdict(session: Session, set_id: int, generation: int, line: ReviewLine) -> int | None:
+    """The verdict that the reviewer had before them: of the version named, else of the active one."""
+    if line.names_verdict and line.verdict_by is None:
+        return None
+    query = select(Verdict.id).join(ModelVersion, ModelVersion.id == Verdict.model_id)
+    query = query.where(Verdict.set_id == set_id, Verdict.generation == generation)
+    if line.verdict_by is None:
+        return session.scalar(query.where(ModelVersion.state == ModelState.ACTIVE))
+    found = session.scalar(query.filter_by(**line.verdict_by.model_dump(exclude={"name"})))
+    if found is None:
+        raise ReviewRefused(
+            f"{line.verdict_by.name} gave no verdict on generation {generation} of {line.set_key} here; have it score "
+            "the return first, or take verdict_by out"
+        )
+    return found
+
+
+def _insert(session: Session, key: str, decision: dict[str, Any], at: datetime) -> Review:
+    row = {"idempotency_key": key, **decision, "created_at": at}
+    session.execute(insert_for(session, Review).on_conflict_do_nothing(), [row])
+    stored = session.scalars(select(Review).where(Review.idempotency_key == key)).one()
+    _require_same(stored, decision)
+    return stored
+
+
+def _require_same(stored: Review, decision: dict[str, Any]) -> None:
+    if any(getattr(stored, name) != value for name, value in decision.items()):
+        raise ReviewRefused(
+            f"review key {stored.idempotency_key!r} is taken by another decision; send this one with its own key"
+        )
+
+
+def _require_seen(session: Session, set_id: int, verdict_id: int | None, generation: int) -> None:
+    photo_set = session.get(PhotoSet, set_id)
+    if photo_set is None or not 0 < generation <= photo_set.generation:
+        raise ReviewRefused(f"there is no generation {generation} of set {set_id}; reload the page and decide again")
+    verdict = session.get(Verdict, verdict_id) if verdict_id is not None else None
+    if verdict_id is not None and (verdict is None or (verdict.set_id, verdict.generation) != (set_id, generation)):
+        raise ReviewRefused(
+            f"verdict {verdict_id} is not on generation {generation} of set {set_id}; reload the page and decide again"
+        )

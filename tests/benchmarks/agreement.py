@@ -1,0 +1,67 @@
+"""How far the engines' answers lie apart on real photos, and what each is worth: the shared data's test split."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.calibration_views import MANIFEST
+from tests.benchmarks.environment import bench_python
+from tests.benchmarks.measured import BUILD, ROOT, Measured, Table
+
+MEASURES = ("accuracy", "auroc", "loss", "expected_calibration_error")
+REFERENCE = "float32, batches of 32 photos"
+
+
+def measure(small: bool) -> Measured:
+    """Differences of probabilities from float32's, flipped decisions, and the measures of each engine, by source."""
+    if not MANIFEST.exists():
+        raise SystemExit(
+            f"{MANIFEST} is not there: this part needs labelled photos; name their folder in WALKAROUND_DATA"
+        )
+    python = bench_python("onnx", "onnxruntime", "nncf")
+    BUILD.mkdir(parents=True, exist_ok=True)
+    file = BUILD / "agreement.json"
+    command: list[str | Path] = [python, "-m", "tests.benchmarks.agreement_runs", file]
+    subprocess.run([*command, "--small"] if small else command, cwd=ROOT, check=True)
+    return as_measured(json.loads(file.read_text()))
+
+
+def as_measured(found: dict[str, Any]) -> Measured:
+    """Tables of what the process in the bench venv wrote."""
+    engines: dict[str, Any] = found["engines"]
+    differences = [
+        [name, *(f"{engine[key]:.2g}" for key in ("mean", "p95", "largest")), engine["flips"], engine["verdict_zone"]]
+        for name, engine in engines.items()
+        if name != REFERENCE
+    ]
+    whole = [
+        [name, *(f"{engine['overall'][key]['value']:.4f}" for key in MEASURES if key in engine["overall"])]
+        for name, engine in engines.items()
+    ]
+    sources = engines[REFERENCE]["by_source"]
+    worth = [
+        [source, sources[source]["photos"], *(_accuracy(engine["by_source"][source]) for engine in engines.values())]
+        for source in sources
+    ]
+    return Measured(
+        tables=[
+            Table(
+                ["probability of a photo, beside float32 in batches", "mean", "95 %", "largest", "other side of 0.5",
+                 "other zone of the policy"],
+                differences,
+                title=f"{found['photos']} photos of the test split, five views each",
+            ),
+            Table(["engine", *(name.replace("_", " ") for name in MEASURES)], whole, title="What each is worth there"),
+            Table(["accuracy by source", "photos", *engines], worth),
+        ],
+        notes=[
+            "Zones of the policy are damaged, undecided and clear: at or above the threshold of damage, below that of "
+            "clear photos, and between. Temperature, pooling and thresholds are float32's for every engine."
+        ],
+        figures=found,
+    )  # fmt: skip
+
+
+def _accuracy(found: dict[str, Any]) -> str:
+    return f"{found['measures']['accuracy']['value']:.4f}" if "accuracy" in found["measures"] else "–"

@@ -1,0 +1,92 @@
+"""Run in the bench venv by `tests.benchmarks.agreement`: every engine on the same views of real photos, as JSON."""
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.domain import Pixels
+from core.model.artefact import Artefact, verified_bytes
+from core.model.card import Card
+from core.model.dataset import Sample, of_split, read_samples
+from core.model.engine import Engine, load_engine
+from core.model.evaluation import evaluate, views_of
+from core.model.folding import read_network
+from core.model.inference import Device, score_photos
+from core.model.openvino_forward import build_openvino_forward
+from core.model.openvino_graph import build_graph
+from core.model.quantisation import choose_evenly
+from tests.benchmarks.agreement import REFERENCE
+from tests.benchmarks.calibration_views import MANIFEST
+from tests.benchmarks.engine_peers import quantised_model
+
+Probabilities = NDArray[np.float64]
+
+
+def main() -> None:
+    """Score, compare, and write what came out."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--small", action="store_true")
+    arguments = parser.parse_args()
+    artefact = quantised_model(small=arguments.small)
+    samples = of_split(read_samples(MANIFEST), "test")
+    samples = choose_evenly(samples, 16) if arguments.small else samples
+    photos = [views_of(sample, artefact.card) for sample in samples]
+    wanted = None
+    found: dict[str, Any] = {"photos": len(photos), "engines": {}}
+    for name, (open_device, together) in _engines(artefact).items():
+        probability = _score(open_device(), photos, artefact.card, together)
+        wanted = probability if wanted is None else wanted
+        found["engines"][name] = _judge(artefact.card, samples, probability, wanted)
+    arguments.out.write_text(json.dumps(found))
+
+
+def _engines(artefact: Artefact) -> dict[str, tuple[Callable[[], Device], int]]:
+    """How each is opened, and how many photos it is given at a time; the first is what the others are compared with."""
+
+    def openvino(precision: Any) -> Engine:
+        network = read_network(verified_bytes(artefact), str(artefact.weights_path))
+        graph = build_graph(network, artefact.card.input.size)
+        return Engine(build_openvino_forward(graph, network.head, precision=precision))
+
+    return {
+        REFERENCE: (lambda: load_engine(artefact, precision="float32"), 32),
+        "float32, one photo at a time": (lambda: load_engine(artefact, precision="float32"), 1),
+        "bfloat16": (lambda: load_engine(artefact, precision="bfloat16"), 32),
+        "OpenVINO, float32": (lambda: openvino("float32"), 32),
+        "OpenVINO, bfloat16": (lambda: openvino("bfloat16"), 32),
+        "int8": (lambda: load_engine(artefact, precision="int8"), 32),
+    }
+
+
+def _score(device: Device, photos: Sequence[Pixels], card: Card, together: int) -> Probabilities:
+    scores = [
+        score
+        for start in range(0, len(photos), together)
+        for score in score_photos(device, photos[start : start + together], card)
+    ]
+    return np.array([score.probability for score in scores])
+
+
+def _judge(card: Card, samples: Sequence[Sample], probability: Probabilities, wanted: Probabilities) -> dict[str, Any]:
+    evaluation = evaluate(card, samples, probability, sets=False)
+    apart = np.abs(probability - wanted)
+    zones = (card.policy.clear_below, card.policy.damaged_at)
+    return {
+        "mean": float(apart.mean()),
+        "p95": float(np.quantile(apart, 0.95)),
+        "largest": float(apart.max()),
+        "flips": int(np.sum((probability >= 0.5) != (wanted >= 0.5))),
+        "verdict_zone": int(np.sum(np.digitize(probability, zones) != np.digitize(wanted, zones))),
+        "overall": {name: found.model_dump() for name, found in evaluation.overall.measures.items()},
+        "by_source": {name: found.model_dump() for name, found in evaluation.by_source.items()},
+    }
+
+
+if __name__ == "__main__":
+    main()

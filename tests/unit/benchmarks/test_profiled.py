@@ -1,0 +1,18 @@
+"""py-spy's stacks are summed by where their time went."""
+
+from tests.benchmarks.profiled import sums
+
+
+def test_the_most_telling_frame_decides() -> None:
+    raw = (
+        "main (workers/cli.py:1);run (celery/app.py:2);finish (db/repositories/verdicts.py:9) 3\n"
+        "main (workers/cli.py:1);run (celery/app.py:2) 2\n"
+        "main (workers/cli.py:1);compose (core/model/heatmap.py:4) 5\n"
+        "something else 7\n"
+    )
+    assert sums(raw) == {
+        "SQL": 3,
+        "Celery and the broker": 2,
+        "heat maps, pooling, calibration": 5,
+        "other": 7,
+    }

@@ -1,0 +1,199 @@
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.errors import ModelFailed, ModelUnusable, PhotoRefused, Refusal
+from core.model.artefact import Artefact
+from core.model.engine import ViewOutputs
+from core.model.inference import BATCHES_WAITING, BatchingClassifier, score_photos
+from core.model.pooling import Pooling
+from tests.unit.core.model.test_card import make_card
+
+SIZE, BATCH = 32, 8
+POISON = 66
+
+
+def wait_for_queue(classifier: BatchingClassifier, length: int) -> bool:
+    """Whether the queue comes to hold exactly so many photos."""
+    with classifier._changed:
+        return classifier._changed.wait_for(lambda: len(classifier._queue) == length, 30)
+
+
+class Brightness:
+    """A device whose logit is a view's mean brightness / 100 - 1. It fails on a view with a `POISON` first pixel."""
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+        self.broken = False
+        self.go = threading.Event()
+        self.go.set()
+        self.entered = threading.Event()
+        self.watch: BatchingClassifier | None = None
+        self.waiting: list[int] = []
+
+    def run(self, views: np.ndarray) -> ViewOutputs:
+        self.entered.set()
+        assert self.go.wait(60)
+        if self.watch is not None:
+            self.waiting.append(len(self.watch._queue))
+        self.batches.append(len(views))
+        if self.broken or POISON in views[:, 0, 0, 0]:
+            raise ModelFailed("the device failed")
+        maps = views.mean(axis=3).reshape(len(views), 4, SIZE // 4, 4, SIZE // 4).mean(axis=(2, 4)) / 100
+        logits = maps.mean(axis=(1, 2)) - 1
+        parts = (logits, maps, np.full(len(views), -1.0), maps.reshape(len(views), -1))
+        return ViewOutputs(*(part.astype(np.float32) for part in parts))
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Scores nothing inside the block; always let go at its end, or a failed test would wait for ever."""
+        self.go.clear()
+        try:
+            yield
+        finally:
+            self.go.set()
+
+
+def photo(value: int) -> np.ndarray:
+    return np.full((1, SIZE, SIZE, 3), value, np.uint8)
+
+
+def artefact(**card: Any) -> Artefact:
+    return Artefact(Path("unread"), make_card(**{"input": {"size": SIZE}, **card}))
+
+
+@pytest.fixture
+def device() -> Brightness:
+    return Brightness()
+
+
+@pytest.fixture
+def classifier(device: Brightness) -> Any:
+    with_device = BatchingClassifier(artefact(), batch_size=BATCH, open_device=lambda: device)
+    yield with_device
+    with_device.close()
+
+
+def test_callers_share_batches_and_each_gets_its_own(classifier: BatchingClassifier, device: Brightness) -> None:
+    values = [[10 * caller + i for i in range(3)] for caller in range(5)]
+    with ThreadPoolExecutor(6) as callers, device.held():
+        callers.submit(classifier.classify, [photo(200)])
+        assert device.entered.wait(30)
+        answers = [callers.submit(classifier.classify, [photo(value) for value in asked]) for asked in values]
+        assert wait_for_queue(classifier, 15)
+    for asked, answer in zip(values, answers, strict=True):
+        assert [score.logit for score in answer.result()] == pytest.approx([v / 100 - 1 for v in asked], abs=1e-6)
+    assert device.batches == [1, 8, 7]
+
+
+def test_the_queue_is_bounded(classifier: BatchingClassifier, device: Brightness) -> None:
+    with ThreadPoolExecutor(1) as caller:
+        with device.held():
+            answer = caller.submit(classifier.classify, [photo(1)] * 100)
+            assert device.entered.wait(30)
+            assert wait_for_queue(classifier, BATCHES_WAITING * BATCH)
+            device.watch = classifier
+        assert len(answer.result()) == 100
+    assert max(device.waiting) <= BATCHES_WAITING * BATCH
+
+
+def test_only_the_culprits_caller_gets_the_error(classifier: BatchingClassifier, device: Brightness) -> None:
+    with ThreadPoolExecutor(4) as callers, device.held():
+        callers.submit(classifier.classify, [photo(0)])
+        assert device.entered.wait(30)
+        good = [callers.submit(classifier.classify, [photo(value), photo(value)]) for value in (100, 120)]
+        bad = callers.submit(classifier.classify, [photo(POISON)])
+        assert wait_for_queue(classifier, 5)
+    with pytest.raises(PhotoRefused) as refused:
+        bad.result()
+    assert refused.value.reason is Refusal.CLASSIFIER_FAILED
+    assert [[score.logit for score in answer.result()] for answer in good] == [
+        pytest.approx([0, 0], abs=1e-6),
+        pytest.approx([0.2, 0.2], abs=1e-6),
+    ]
+
+
+def test_a_broken_device_blames_no_photo(classifier: BatchingClassifier, device: Brightness) -> None:
+    device.broken = True
+    with pytest.raises(ModelFailed, match="even on a blank photo"):
+        classifier.classify([photo(1), photo(2)])
+    device.broken = False
+    assert len(classifier.classify([photo(1)])) == 1
+
+
+def test_nothing_loads_before_the_first_photo_and_then_once() -> None:
+    opened: list[Brightness] = []
+
+    def open_device() -> Brightness:
+        opened.append(Brightness())
+        return opened[-1]
+
+    threads = threading.active_count()
+    classifier = BatchingClassifier(artefact(), open_device=open_device)
+    assert classifier.identity.name == "resnet50-2026"
+    assert classifier.plan.size == SIZE
+    assert (opened, threading.active_count()) == ([], threads)
+    classifier.warm_up()
+    classifier.classify([photo(1)])
+    assert len(opened) == 1
+    classifier.close()
+    assert threading.active_count() == threads
+
+
+def test_a_model_that_does_not_load_says_so_to_every_caller() -> None:
+    def open_device() -> Brightness:
+        raise ModelUnusable("model.keras does not match its card")
+
+    classifier = BatchingClassifier(artefact(), open_device=open_device)
+    for _ in range(2):
+        with pytest.raises(ModelUnusable, match="does not match"):
+            classifier.classify([photo(1)])
+    classifier.close()
+
+
+def test_closing_answers_those_in_the_queue_and_frees_those_outside(
+    classifier: BatchingClassifier, device: Brightness
+) -> None:
+    with ThreadPoolExecutor(42) as callers, device.held():
+        answers = [callers.submit(classifier.classify, [photo(1)]) for _ in range(40)]
+        assert device.entered.wait(30)
+        assert wait_for_queue(classifier, BATCHES_WAITING * BATCH)
+        closing = [callers.submit(classifier.close) for _ in range(2)]
+    for done in closing:
+        done.result()
+    errors = [error for answer in answers if (error := answer.exception()) is not None]
+    assert all(isinstance(error, ModelFailed) for error in errors)
+    assert sum(device.batches) == 40 - len(errors)
+
+
+def test_tiles_are_pooled_calibrated_and_explained() -> None:
+    card = make_card(
+        input={"size": SIZE, "tiles": 2}, pooling=Pooling(whole=1, tile_max=0.5, bias=0.25), temperature=2.0
+    )
+    views = np.concatenate([photo(value) for value in (100, 100, 220, 100, 0)])
+    score = score_photos(Brightness(), [views], card)[0]
+    assert score.logit == pytest.approx((0 + 0.5 * 1.2 + 0.25) / 2, abs=1e-6)
+    assert score.probability == pytest.approx(1 / (1 + np.exp(-score.logit)))
+    assert score.heatmap.shape == (8, 8)
+    assert score.heatmap.mean() == pytest.approx((1 + 0.5 * 2.2) / 2, abs=1e-5)
+    assert score.heatmap[0, -1] > score.heatmap[0, 0]
+
+
+def test_an_interpreter_that_forgets_to_close_ends() -> None:
+    script = """
+from tests.unit.core.model.test_inference import *
+classifier = BatchingClassifier(artefact(), open_device=Brightness)
+print(len(classifier.classify([photo(1)] * 3)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False, cwd=Path.cwd()
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "3\n", "")

@@ -1,0 +1,72 @@
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from core import settings
+from core.errors import SettingsInvalid
+from core.settings import load_settings
+
+
+def test_defaults_need_no_environment() -> None:
+    assert load_settings().lease == timedelta(minutes=5)
+
+
+def test_plain_numbers_are_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WALKAROUND_LEASE", "90")
+    monkeypatch.setenv("WALKAROUND_DEADLINE", "PT2H")
+    loaded = load_settings()
+    assert (loaded.lease, loaded.deadline) == (timedelta(seconds=90), timedelta(hours=2))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("WALKAROUND_BATCH_SIZE", "many"),
+        ("WALKAROUND_BATCH_SIZE", "0"),
+        ("WALKAROUND_TIMEZONE", "Mars/Olympus"),
+        ("WALKAROUND_KEY_TEMPLATE", "photos/"),
+        ("WALKAROUND_SCAN_AT", "25:00"),
+        ("WALKAROUND_PRECISION", "float8"),
+        ("WALKAROUND_BATCHSIZE", "8"),
+        ("WALKAROUND_LEASE", "0"),
+        ("WALKAROUND_LEASE", "-PT5S"),
+        ("WALKAROUND_LEASE", "9" * 20),
+        ("WALKAROUND_RECONCILE_EVERY", "0"),
+        ("WALKAROUND_QUIET_PERIOD", "-PT1S"),
+        ("WALKAROUND_DECODE_TIMEOUT", "inf"),
+        ("WALKAROUND_DECODE_TIMEOUT", "nan"),
+        ("WALKAROUND_METRICS_PORT", "70000"),
+        ("WALKAROUND_BROKER_URL", "memory://"),
+        ("WALKAROUND_KEY_TEMPLATE", "{fleet.__class__}/{vehicle}/"),
+        ("WALKAROUND_CONCURRENCY", "1e9"),
+    ],
+)
+def test_a_wrong_one_stops_the_start_and_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsInvalid, match=name):
+        load_settings()
+
+
+def test_secrets_come_from_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "walkaround_webhook_token").write_text("swordfish")
+    monkeypatch.setattr(settings, "SECRETS_DIR", tmp_path)
+    token = load_settings().webhook_token
+    assert token is not None
+    assert token.get_secret_value() == "swordfish"
+    assert "swordfish" not in repr(load_settings())
+
+
+@pytest.mark.parametrize(
+    ("url", "secret", "complaint"),
+    [
+        ("https://hooks.example/x", None, "WALKAROUND_REPORT_WEBHOOK_SECRET must have at least 16 characters"),
+        ("https://hooks.example/x", "short", "WALKAROUND_REPORT_WEBHOOK_SECRET must have at least 16 characters"),
+        ("hooks.example/x", "a secret of some length", "WALKAROUND_REPORT_WEBHOOK_URL is no web address"),
+        ("ftp://hooks.example/x", "a secret of some length", "WALKAROUND_REPORT_WEBHOOK_URL is no web address"),
+    ],
+)
+def test_a_webhook_needs_an_address_and_a_secret(url: str, secret: str | None, complaint: str) -> None:
+    with pytest.raises(SettingsInvalid, match=complaint):
+        load_settings(report_webhook_url=url, report_webhook_secret=secret)
+    assert load_settings(report_webhook_secret=secret).report_webhook_url is None

@@ -1,0 +1,206 @@
+import dataclasses
+import random
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from core.domain import ClosedBy, Label, ModelIdentity, PhotoStatus
+from core.policy import FalseAlarms, IntactPhotos, ViewRule
+from core.verdict import PhotoEvidence, Policy, canonical_json, decide
+
+POLICY = Policy(damaged_at=0.6, clear_below=0.4)
+RATES = POLICY.model_copy(
+    update={
+        "false_alarms": FalseAlarms(
+            damaged_rate=0.05,
+            undecided_rate=0.4,
+            intact=IntactPhotos(photos=200, levels=((0.9, -3.0), (0.5, -1.5), (0.25, -0.5)), tail_scale=1.2),
+        ),
+        "vehicle_within": 0.7,
+    }
+)
+SEVERITY = [Label.CLEAR, Label.UNDECIDED, Label.DAMAGED]
+
+scored = st.builds(
+    PhotoEvidence,
+    key=st.text(min_size=1, max_size=8),
+    status=st.just(PhotoStatus.OK),
+    content_sha256=st.text("0123456789abcdef", min_size=4, max_size=4),
+    probability=st.floats(0, 1),
+    likeness=st.none() | st.sampled_from([digit * 64 for digit in "0369cf"]),
+    vehicle_distance=st.none() | st.floats(0, 1.2),
+    reused_from=st.none() | st.just("returns/f/v/earlier/"),
+)
+policies = st.sampled_from([POLICY, RATES])
+unscored = st.builds(
+    PhotoEvidence,
+    key=st.text(min_size=1, max_size=8),
+    status=st.sampled_from([PhotoStatus.UNUSABLE, PhotoStatus.QUARANTINED]),
+    reason=st.just("corrupt"),
+)
+photos = st.lists(scored | unscored, max_size=12, unique_by=lambda photo: photo.key)
+rules = st.sampled_from(ClosedBy)
+
+
+def ok(probability: float, key: str = "1.jpg") -> PhotoEvidence:
+    return PhotoEvidence(key, PhotoStatus.OK, "sha", None, probability)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "closed_by", "missing", "label"),
+    [
+        ([ok(0.6)], ClosedBy.MARKER, [], Label.DAMAGED),
+        ([ok(0.39)], ClosedBy.MARKER, [], Label.CLEAR),
+        ([ok(0.4)], ClosedBy.MARKER, [], Label.UNDECIDED),
+        (
+            [ok(0.1), PhotoEvidence("2.jpg", PhotoStatus.QUARANTINED, reason="corrupt")],
+            ClosedBy.MARKER,
+            [],
+            Label.UNDECIDED,
+        ),
+        ([ok(0.9), PhotoEvidence("2.jpg", PhotoStatus.UNUSABLE, reason="dark")], ClosedBy.MARKER, [], Label.DAMAGED),
+        ([ok(0.1), PhotoEvidence("2.jpg", PhotoStatus.GONE)], ClosedBy.MARKER, [], Label.CLEAR),
+        ([ok(0.1)], ClosedBy.DEADLINE, [], Label.UNDECIDED),
+        ([ok(0.1)], ClosedBy.DEADLINE, ["2.jpg"], Label.UNDECIDED),
+        ([], ClosedBy.MARKER, [], Label.UNDECIDED),
+    ],
+)
+def test_the_policy(evidence: list[PhotoEvidence], closed_by: ClosedBy, missing: list[str], label: Label) -> None:
+    assert decide(evidence, POLICY, closed_by, missing).label is label
+
+
+@given(photos, policies, rules, st.randoms(use_true_random=False))
+def test_any_order_gives_the_same_bytes(
+    evidence: list[PhotoEvidence], policy: Policy, closed_by: ClosedBy, rng: random.Random
+) -> None:
+    shuffled = evidence[:]
+    rng.shuffle(shuffled)
+    first, second = decide(evidence, policy, closed_by), decide(shuffled, policy, closed_by)
+    assert canonical_json(first.reasons) == canonical_json(second.reasons)
+    assert first.input_sha256 == second.input_sha256
+
+
+@given(photos, policies, rules, st.floats(0, 1))
+def test_a_damaged_photo_never_makes_a_set_clear(
+    evidence: list[PhotoEvidence], policy: Policy, closed_by: ClosedBy, above: float
+) -> None:
+    threshold = policy.damaged_at_rank(1, len(evidence) + 1)
+    damaged = ok(threshold + above * (1 - threshold), "new")
+    assert decide([*evidence, damaged], policy, closed_by).label is Label.DAMAGED
+
+
+@given(photos, policies, rules)
+def test_a_photo_as_suspicious_as_any_never_makes_the_verdict_milder(
+    evidence: list[PhotoEvidence], policy: Policy, closed_by: ClosedBy
+) -> None:
+    before = decide(evidence, policy, closed_by)
+    assume(before.reasons["rule"] != "no photo shows a vehicle")  # the first that does may make it clear
+    after = decide([*evidence, ok(before.score or 0.0, "new")], policy, closed_by)
+    assert before.score is None or SEVERITY.index(after.label) >= SEVERITY.index(before.label)
+
+
+@given(photos, policies, rules, st.sampled_from([PhotoStatus.UNUSABLE, PhotoStatus.QUARANTINED]))
+def test_an_unscored_photo_never_makes_a_set_clear(
+    evidence: list[PhotoEvidence], policy: Policy, closed_by: ClosedBy, status: PhotoStatus
+) -> None:
+    assert decide([*evidence, PhotoEvidence("new", status, reason="x")], policy, closed_by).label is not Label.CLEAR
+
+
+@given(st.lists(scored, min_size=1, max_size=6, unique_by=lambda photo: photo.key), policies, rules)
+def test_a_copy_changes_nothing(evidence: list[PhotoEvidence], policy: Policy, closed_by: ClosedBy) -> None:
+    copy = dataclasses.replace(evidence[0], key=evidence[0].key + "-copy")
+    before, after = decide(evidence, policy, closed_by), decide([*evidence, copy], policy, closed_by)
+    assert (before.label, before.score) == (after.label, after.score)
+    assert before.reasons["thresholds"] == after.reasons["thresholds"]
+
+
+def test_near_copies_count_once_and_as_the_most_suspicious() -> None:
+    likeness = "0" * 64
+    first = dataclasses.replace(ok(0.1, "a"), content_sha256="1", likeness=likeness)
+    second = dataclasses.replace(ok(0.2, "b"), content_sha256="2", likeness=f"{2**36 - 1:064x}")
+    other = dataclasses.replace(ok(0.1, "c"), content_sha256="3", likeness=f"{2**37 - 1 << 128:064x}")
+    reasons = decide([first, second, other], RATES, ClosedBy.MARKER).reasons
+    assert reasons["thresholds"]["photos"] == 2
+    assert [photo.get("counted_as") for photo in reasons["photos"]] == ["b", None, None]
+
+
+def test_one_suspicious_photo_in_many_is_expected_and_four_are_not() -> None:
+    def label(count: int, *suspicious: float) -> Label:
+        intact = [dataclasses.replace(ok(0.05, f"{i}"), content_sha256=f"{i}") for i in range(count)]
+        rest = [dataclasses.replace(ok(p, f"s{i}"), content_sha256=f"s{i}") for i, p in enumerate(suspicious)]
+        return decide([*intact, *rest], RATES, ClosedBy.MARKER).label
+
+    assert label(3, 0.985) is Label.DAMAGED
+    assert label(30, 0.985) is Label.UNDECIDED
+    assert label(38, 0.8) is Label.CLEAR
+    assert label(30, 0.985, 0.985, 0.985, 0.985) is Label.DAMAGED
+
+
+def test_photos_of_something_else_convict_nobody_and_clear_nobody() -> None:
+    other = dataclasses.replace(ok(0.99, "cat.jpg"), content_sha256="cat", vehicle_distance=0.9)
+    alone = decide([other], RATES, ClosedBy.MARKER)
+    assert (alone.label, alone.reasons["rule"]) == (Label.UNDECIDED, "no photo shows a vehicle")
+    assert alone.reasons["photos"][0]["shows_vehicle"] is False
+    harmless = dataclasses.replace(other, probability=0.01)
+    assert decide([ok(0.01), harmless], RATES, ClosedBy.MARKER).label is Label.CLEAR
+    assert decide([ok(0.01), other], RATES, ClosedBy.MARKER).label is Label.UNDECIDED
+    strict = RATES.model_copy(update={"undecided_when": ("photo_shows_no_vehicle",)})
+    assert decide([ok(0.01), harmless], strict, ClosedBy.MARKER).label is Label.UNDECIDED
+
+
+def test_a_reused_photo_is_named_and_where_the_policy_says_so_decides_nothing() -> None:
+    reused = dataclasses.replace(ok(0.01), reused_from="returns/f/v/earlier/")
+    decision = decide([reused], POLICY, ClosedBy.MARKER)
+    assert decision.label is Label.CLEAR
+    assert decision.reasons["photos"][0]["reused_from"] == "returns/f/v/earlier/"
+    strict = POLICY.model_copy(update={"undecided_when": ("photo_reused",)})
+    assert decide([reused], strict, ClosedBy.MARKER).label is Label.UNDECIDED
+
+
+def test_too_few_photos_are_no_clear_return() -> None:
+    policy = POLICY.model_copy(update={"least_photos": 2})
+    assert decide([ok(0.1)], policy, ClosedBy.MARKER).label is Label.UNDECIDED
+    assert decide([ok(0.9)], policy, ClosedBy.MARKER).label is Label.DAMAGED
+
+
+def test_a_view_has_its_own_threshold() -> None:
+    policy = POLICY.model_copy(update={"views": (ViewRule(name="tight", files=("tight*",), damaged_at=0.9),)})
+    assert decide([ok(0.8, "r/tight-1.jpg")], policy, ClosedBy.MARKER).label is Label.UNDECIDED
+    decision = decide([ok(0.8, "r/1.jpg")], policy, ClosedBy.MARKER)
+    assert decision.label is Label.DAMAGED
+    assert "view" not in decision.reasons["photos"][0]
+
+
+def test_reasons_name_the_model_and_what_was_compared() -> None:
+    model = ModelIdentity("m", "a" * 64, "b" * 64)
+    reasons = decide([ok(0.9)], RATES, ClosedBy.MARKER, model=model).reasons
+    assert reasons["model"] == {"name": "m", "weights_sha256": "a" * 64, "preprocess_sha256": "b" * 64}
+    assert reasons["thresholds"]["damaged_at"] == RATES.damaged_at_rank(1, 1)
+    assert reasons["thresholds"]["intact_share"] == pytest.approx(0.0264, abs=0.001)
+    assert reasons["policy"] == RATES.model_dump(mode="json")
+
+
+@given(photos, rules)
+def test_the_input_hash_follows_every_input(evidence: list[PhotoEvidence], closed_by: ClosedBy) -> None:
+    first = decide(evidence, POLICY, closed_by)
+    other_policy = decide(evidence, Policy(damaged_at=0.61, clear_below=0.4), closed_by)
+    other_photo = decide([*evidence, ok(0.1, "new")], POLICY, closed_by)
+    assert len({first.input_sha256, other_policy.input_sha256, other_photo.input_sha256}) == 3
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"damaged_at": 0.4, "clear_below": 0.6},
+        {"damaged_at": 0, "clear_below": 0},
+        {"damaged_at": 0.5},
+        {"damaged_at": 0.5, "clear_below": 0.5, "rule": "x"},
+        {"damaged_at": "0.5", "clear_below": 0.5},
+        {"version": 2, "damaged_at": 0.5, "clear_below": 0.5},
+    ],
+)
+def test_a_policy_that_makes_no_sense_is_refused(document: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Policy.model_validate(document)

@@ -1,0 +1,124 @@
+"""The Celery application: queues, and every setting with its reason."""
+
+import socket
+import sys
+from collections.abc import Callable
+from math import inf
+from time import monotonic
+
+import structlog
+from celery import Celery
+from celery.worker import state
+from kombu import Queue
+from kombu.exceptions import OperationalError
+
+from core.settings import Settings
+from db.repositories import WorkKey
+from workers.context import Held
+from workers.schedule import schedule
+
+log = structlog.get_logger(__name__)
+
+INTAKE, CLASSIFY, RESCORE = QUEUES = ("intake", "classify", "rescore")
+KEEPALIVE = {socket.TCP_KEEPIDLE: 10, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3} if sys.platform == "linux" else {}
+HARD_LIMIT = 1800  # seconds that one task may run; a set takes seconds, a fleet scan minutes
+
+
+def make_app(settings: Settings) -> Celery:
+    """A Celery application on the settings' broker. Making it connects to nothing."""
+    app = Celery(
+        "walkaround", broker=settings.broker_url.get_secret_value(), set_as_current=True, include=["workers.tasks"]
+    )
+    app.conf.update(
+        # Queues separate what must not wait for each other: fresh returns never queue behind a rescore of everything.
+        task_queues=[Queue(INTAKE), Queue(CLASSIFY), Queue(RESCORE)],
+        task_default_queue=INTAKE,
+        task_create_missing_queues=False,
+        task_routes={"walkaround.classify": {"queue": CLASSIFY}},
+        # A message is a doorbell: the row in `work` is the truth. Acknowledging late only spares a wait for the
+        # reconciler when a worker dies; a task that fails is acknowledged, for the reconciler rings again when due.
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        task_acks_on_failure_or_timeout=True,
+        # One message at a time per thread: what a worker prefetched waits for it, and is late if it dies.
+        worker_prefetch_multiplier=1,
+        # Results are rows; nobody reads Celery's.
+        task_ignore_result=True,
+        result_backend=None,
+        # Nothing but JSON is ever read from the broker: pickles run code.
+        accept_content=["json"],
+        task_serializer="json",
+        task_time_limit=HARD_LIMIT,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,  # a broker that is down for an hour must not end its workers
+        broker_transport_options={
+            "visibility_timeout": 2 * HARD_LIMIT + 60,  # above twice the hard limit: never redelivered while it runs
+            # What dead workers held comes back within seconds instead of 93 s (measured).
+            "unacked_restore_interval": 5,
+            "unacked_restore_throttle": 1,
+            "socket_timeout": 10,  # an answer that does not come is not waited for
+            # The loop that waits for messages sends nothing and has no time-out: only the kernel's probes tell it that
+            # the other end is gone, and its own default is to begin after two hours.
+            "socket_keepalive": True,
+            "socket_keepalive_options": KEEPALIVE,
+            "global_keyprefix": settings.broker_key_prefix,  # one broker can serve other applications too
+        },
+        # Ends what runs, takes nothing new; what is still running after this goes back to the queue.
+        worker_soft_shutdown_timeout=60.0,
+        worker_enable_soft_shutdown_on_idle=False,
+        # A set in hand ends in SQL, whether the broker is there or not.
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        worker_hijack_root_logger=False,  # logging is ours: JSON with set and task ids
+        worker_redirect_stdouts=False,
+        worker_send_task_events=True,
+        task_send_sent_event=False,
+        timezone="UTC",  # the fleet's time zone is applied by core.nightly, which knows daylight saving
+        redbeat_redis_url=settings.broker_url.get_secret_value(),
+        redbeat_redis_options={"socket_timeout": 10, "socket_keepalive": True},
+        redbeat_key_prefix=f"{settings.broker_key_prefix}redbeat:",
+        redbeat_lock_timeout=60,  # of two beats one sends; a killed one is replaced within this
+    )
+    app.conf.update(
+        beat_schedule=schedule(settings.reconcile_every),
+        beat_scheduler="redbeat.RedBeatScheduler",
+        beat_max_loop_interval=10,
+        walkaround_held=Held(settings, CeleryRing(app)),
+    )
+    return app
+
+
+def held(app: Celery) -> Held:
+    """What the process of this application holds."""
+    held = app.conf["walkaround_held"]
+    assert isinstance(held, Held)
+    return held
+
+
+def end_worker() -> None:
+    """Have the Celery worker of this process finish what it has in hand, take nothing new, and return."""
+    setattr(state, "should_stop", 0)  # noqa: B010  celery-types knows it as None only
+
+
+class CeleryRing:
+    """Rings through Celery. A broker that is away is no error: the reconciler rings again.
+
+    Finding out that it is away takes seconds each time. So after a lost ring none is tried for `PAUSE_S` seconds:
+    whoever has a thousand sets to ring for waits once, and not a thousand times.
+    """
+
+    PAUSE_S = 15.0
+
+    def __init__(self, app: Celery, clock: Callable[[], float] = monotonic) -> None:
+        self._app = app
+        self._clock = clock
+        self._silent_until = -inf
+
+    def __call__(self, work: WorkKey, queue: str) -> None:
+        if self._clock() < self._silent_until:
+            return
+        message = [work.set_id, work.model_id, work.generation]
+        try:
+            self._app.send_task("walkaround.classify", args=message, queue=queue, retry=False)
+        except OperationalError as error:
+            self._silent_until = self._clock() + self.PAUSE_S
+            log.warning("doorbell_lost", set_id=work.set_id, problem=str(error), silent_seconds=self.PAUSE_S)

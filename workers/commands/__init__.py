@@ -1,0 +1,1 @@
+"""The commands of `walkaround`, one module a subject."""

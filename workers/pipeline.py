@@ -1,0 +1,261 @@
+"""The story, top to bottom: ingest -> claim -> classify -> finish; reconcile and scan repair what messages lost.
+
+No step holds a transaction open while it talks to the store or the device, and every step may run twice.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from time import perf_counter
+
+import structlog
+from structlog.contextvars import bound_contextvars
+
+from core.domain import SetRef, StoredObject
+from core.errors import InvalidKey, PhotoChanged, Transient, WalkaroundError
+from core.nightly import scan_is_due
+from core.photoset import validate_key
+from core.verdict import Policy
+from db import reports, repositories
+from db.repositories import Claim, Finish, IngestOutcome, TakenIn, WorkKey
+from workers import telemetry
+from workers.arrival import arrival
+from workers.context import Context, Scoring
+from workers.listing import ListedSet, differs, listed_sets, side_by_side
+from workers.scoring import LeaseLost, score_photos
+
+log = structlog.get_logger(__name__)
+
+# Rows that one reconcile or one step of a rescore handles at most: bounds a transaction, and what one tick rings.
+BATCH = 1000
+# Sets new to a scan that are written down in one commit.
+TAKEN_IN = 250
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """What one tick did: work rung for again, sets looked at again."""
+
+    rung: int
+    looked: int
+
+
+@dataclass(slots=True)
+class Scanned:
+    """What a scan saw and mended; `strays` are objects under the scanned prefix that belong to no set."""
+
+    objects: int = 0
+    sets: int = 0
+    missing: int = 0
+    repaired: int = 0
+    failed: int = 0
+    strays: int = 0
+    rescoring: int = 0
+
+
+def set_of(context: Context, key: str) -> SetRef:
+    """The set that an object's key, or a set's folder, belongs to. Raises `InvalidKey`."""
+    if key:  # an empty key is the whole store, where that is one set
+        validate_key(key)
+    ref = context.layout.parse(key if key and not key.endswith("/") else f"{key}_")
+    if ref is None:
+        raise InvalidKey(f"{key} does not lie in a set; sets lie under {context.layout.template}")
+    return ref
+
+
+def ingest(context: Context, ref: SetRef) -> IngestOutcome:
+    """List a set, write down what is there, and ring for it if it became complete. Any number of times."""
+    outcome = ingest_listing(context, ref, list(context.store.list(ref.set_key)))
+    # A photo absent from two listings is asked for by name before it counts as gone.
+    gone = [key for key in outcome.missing if context.store.stat(key) is None]
+    if gone:
+        outcome = ingest_listing(context, ref, list(context.store.list(ref.set_key)), gone)
+    return outcome
+
+
+def ingest_listing(
+    context: Context, ref: SetRef, objects: Sequence[StoredObject], gone: Sequence[str] = ()
+) -> IngestOutcome:
+    """Write down one listing of a set, commit, then ring."""
+    now = datetime.now(UTC)
+    seen = arrival(context, ref, objects, now)
+    expected, bucket = context.rules.expected, context.store.name
+    outcome = repositories.ingest(
+        context.sessions, bucket, ref, seen.photos, seen.completeness, seen.manifest, expected, now, gone
+    )
+    for work in outcome.opened:
+        context.ring(work, "classify")
+    return outcome
+
+
+def classify(context: Context, scoring: Scoring, work: WorkKey) -> Finish | None:
+    """Claim a set, score its photos, and store its verdict. None where there was nothing to claim, or it went back."""
+    policy = _policy_of(context, scoring, work.model_id)
+    if policy is None:  # other weights, as during a model swap: the workers of that model are rung for again
+        return None
+    claim = repositories.claim(context.sessions, work, context.settings.lease, context.settings.max_attempts)
+    if claim is None:
+        return None
+    started = perf_counter()
+    with bound_contextvars(set_key=claim.ref.set_key, set_id=work.set_id, generation=work.generation):
+        try:
+            results = score_photos(context, scoring, claim)
+            seconds = perf_counter() - started
+            outcome = repositories.finish(context.sessions, claim, results, policy, datetime.now(UTC), seconds)
+        except LeaseLost:
+            outcome, seconds = Finish.FENCED, perf_counter() - started
+        except PhotoChanged as error:
+            _give_back(context, claim, error)
+            ingest(context, claim.ref)
+            return None
+        except Transient as error:
+            _give_back(context, claim, error)
+            return None
+        except Exception as error:
+            _give_back(context, claim, error, is_bug=True)
+            raise
+        telemetry.SETS_FINISHED.labels(outcome=outcome.value).inc()
+        telemetry.VERDICT_SECONDS.observe(seconds)
+        log.info("set_finished", outcome=outcome.value, photos=len(claim.photos), seconds=round(seconds, 3))
+        return outcome
+
+
+def _policy_of(context: Context, scoring: Scoring, model_id: int) -> Policy | None:
+    """The policy that a model version decides by, if this worker's weights are that version's, else None."""
+    if model_id == scoring.model_id:
+        return scoring.policy
+    version = reports.model_by_id(context.sessions, model_id)
+    mine = scoring.classifier.identity
+    return version.policy if version is not None and version.identity.scores_as(mine) else None
+
+
+def _give_back(context: Context, claim: Claim, error: Exception, *, is_bug: bool = False) -> None:
+    """Back to the queue, later each time; a bug met too often is given up for a person to look at, an outage never."""
+    log.warning("set_given_back", problem=str(error), failures=claim.failures + 1)
+    if is_bug and claim.bugs + 1 >= context.settings.max_attempts:
+        repositories.bury(context.sessions, claim, f"{type(error).__name__}: {error}")
+        return
+    delay = timedelta(seconds=min(5 * 2 ** min(claim.failures, 8), 300))
+    repositories.release(context.sessions, claim, delay, f"{type(error).__name__}: {error}", is_bug=is_bug)
+
+
+def reconcile(context: Context) -> Reconciled:
+    """Open work that is missing, ring for all that is due, look again at sets whose quiet period or deadline has come.
+
+    Runs every minute; two at once do no harm. It asks the database what should be done and is not: never who died.
+    """
+    _open_rescoring(context)  # sets that were complete before there was a model, or while one was swapped
+    due = repositories.due_work(context.sessions, BATCH, context.settings.republish_after)
+    for work, queue in due:
+        context.ring(work, queue)
+    waiting = repositories.sets_due(context.sessions, datetime.now(UTC), BATCH)
+    looked = sum(_look_again(context, set_key) for bucket, set_key in waiting if bucket == context.store.name)
+    return Reconciled(rung=len(due), looked=looked)
+
+
+def _look_again(context: Context, set_key: str) -> bool:
+    """Ingest a set by its key; one bad set must not stop the others."""
+    try:
+        ingest(context, set_of(context, set_key))
+    except WalkaroundError as error:
+        log.warning("set_not_looked_at", set_key=set_key, problem=str(error))
+        return False
+    return True
+
+
+def scan(context: Context, kind: str = "fleet") -> Scanned:
+    """List the whole store, ingest what events missed, notice what is gone, open rescoring for a new model.
+
+    Listing and database are walked side by side in key order, page by page: memory stays flat at any size, and a set
+    that stands in the database as it is listed costs nothing but the listing.
+    """
+    bucket, root = context.store.name, context.layout.root
+    scan_id = repositories.start_scan(context.sessions, kind, bucket, root, datetime.now(UTC))
+    scanned = Scanned()
+    known = reports.set_rows(context.sessions, bucket, root)
+    new: list[ListedSet] = []
+    for listed, row in side_by_side(listed_sets(context.store, context.layout, scanned), known):
+        scanned.sets += listed is not None
+        if not differs(listed, row):
+            continue
+        if row is not None:
+            _repair(context, row.ref, scanned)
+        elif listed is not None:
+            new.append(listed)
+        if len(new) == TAKEN_IN:
+            _take_in(context, new, scanned)
+            new.clear()
+    _take_in(context, new, scanned)
+    scanned.rescoring = open_rescoring(context)
+    repositories.finish_scan(context.sessions, scan_id, asdict(scanned), datetime.now(UTC))
+    log.info("scan_finished", kind=kind, **asdict(scanned))
+    return scanned
+
+
+def _take_in(context: Context, new: Sequence[ListedSet], scanned: Scanned) -> None:
+    """Write down sets that nobody knew, in one commit as they were listed; one by one where that cannot be."""
+    scanned.missing += len(new)
+    now = datetime.now(UTC)
+    taken = TakenIn(frozenset(), ())
+    try:
+        arrivals = [arrival(context, listed.ref, listed.objects, now) for listed in new]
+        if arrivals:
+            taken = repositories.take_in(context.sessions, context.store.name, arrivals, context.rules.expected, now)
+    except WalkaroundError as error:  # one of them spoils it for all; each alone tells which
+        log.warning("sets_not_taken_in", problem=str(error))
+    for work in taken.opened:
+        context.ring(work, "classify")
+    scanned.repaired += len(taken.set_keys)
+    for listed in new:
+        if listed.ref.set_key not in taken.set_keys:
+            _repair(context, listed.ref, scanned)
+
+
+def _repair(context: Context, ref: SetRef, scanned: Scanned) -> None:
+    try:
+        scanned.repaired += ingest(context, ref).changed
+    except WalkaroundError as error:
+        scanned.failed += 1
+        log.warning("set_not_ingested", set_key=ref.set_key, problem=str(error))
+
+
+def open_rescoring(context: Context) -> int:
+    """Sets without a verdict by the active model are due again, on a queue that fresh returns overtake; how many."""
+    total = 0
+    while opened := _open_rescoring(context):
+        total += opened
+    return total
+
+
+def _open_rescoring(context: Context) -> int:
+    """One batch of `open_rescoring`."""
+    active = reports.active_model(context.sessions)
+    opened = repositories.open_rescoring(context.sessions, active.id, BATCH) if active else []
+    for work in opened:
+        context.ring(work, "rescore")
+    return len(opened)
+
+
+def open_shadow(context: Context, model_id: int, since: datetime | None = None, share: float = 1.0) -> int:
+    """Ask a candidate for the sets that it has not judged, beside the active model; how many were opened."""
+    total, after = 0, 0
+    while opened := repositories.open_rescoring(
+        context.sessions, model_id, BATCH, since=since, share=share, after=after
+    ):
+        total, after = total + len(opened), opened[-1].set_id
+        for work in opened:
+            context.ring(work, "rescore")
+    return total
+
+
+def scan_if_due(context: Context) -> Scanned | None:
+    """Tonight's fleet scan and its report, unless it was made or is being made."""
+    settings = context.settings
+    started, finished = reports.last_scan(context.sessions, "fleet", context.store.name)
+    if not scan_is_due(datetime.now(UTC), settings.scan_at, settings.zone, started, finished):
+        return None
+    from workers.night import report_night  # what every other process that runs steps can do without
+
+    scanned = scan(context)
+    report_night(context, asdict(scanned), finished)
+    return scanned
