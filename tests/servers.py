@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
@@ -68,7 +69,14 @@ def _client(service: str, endpoint_url: str) -> Any:
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """An S3-protocol server on a free port of this machine."""
-    output = tmp_path_factory.mktemp("s3-server") / "output"
+    with running_s3(tmp_path_factory.mktemp("s3-server")) as server:
+        yield server
+
+
+@contextmanager
+def running_s3(folder: Path) -> Iterator[S3Server]:
+    """The server in a process of its own, its output in this folder; gone after the block."""
+    output = folder / "output"
     # Objects above the buffer size go to disk; moto's own default keeps 16 MB of each in memory.
     environment = os.environ | {"MOTO_S3_DEFAULT_KEY_BUFFER_SIZE": "65536"}
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]

@@ -119,6 +119,11 @@ def make_scoring(settings: Settings, sessions: Sessions) -> Scoring:
 
     The first model a database meets becomes the active one. Raises `ModelUnusable`, also where nobody asks for this
     model: a worker that holds it would wait for ever.
+def make_fetchers(settings: Settings) -> Executor:
+    """The threads that read photos from the store, for all sets in flight: no more photos than these are in memory."""
+    return ThreadPoolExecutor(2 * settings.concurrency, thread_name_prefix="fetch")
+
+
     """
     artefact = make_artefact(settings)
     serves = _version_served(settings, sessions, artefact)
@@ -127,7 +132,7 @@ def make_scoring(settings: Settings, sessions: Sessions) -> Scoring:
         classifier=BatchingClassifier(artefact, batch_size=settings.batch_size, precision=settings.precision),
         policy=serves.policy,
         loader=make_loader(settings),
-        fetchers=ThreadPoolExecutor(2 * settings.concurrency, thread_name_prefix="fetch"),
+        fetchers=make_fetchers(settings),
     )
 
 

@@ -100,15 +100,18 @@ class S3PhotoStore:
     def _read_body(self, body: "StreamingBody", key: str, size: int | None, max_bytes: int) -> tuple[bytes, str]:
         if size is not None and size > max_bytes:
             raise PhotoRefused(Refusal.TOO_LARGE, f"{key} has {size:,} bytes")
-        data, digest = bytearray(), hashlib.sha256()
-        while chunk := body.read(_CHUNK):
-            data += chunk
+        # What is announced comes in one piece: putting it together from smaller ones is a third of the CPU of a read.
+        step = _CHUNK if size is None else size + 1
+        chunks, length, digest = [], 0, hashlib.sha256()
+        while chunk := body.read(step):
+            chunks.append(chunk)
+            length += len(chunk)
             digest.update(chunk)
-            if len(data) > max_bytes:  # more than was announced
+            if length > max_bytes:  # more than was announced
                 raise PhotoRefused(Refusal.TOO_LARGE, f"{key} has more than {max_bytes:,} bytes")
-        if size is not None and len(data) != size:
-            raise StoreUnavailable(f"{self._place(key)} came as {len(data):,} of {size:,} bytes; it will be read again")
-        return bytes(data), digest.hexdigest()
+        if size is not None and length != size:
+            raise StoreUnavailable(f"{self._place(key)} came as {length:,} of {size:,} bytes; it will be read again")
+        return b"".join(chunks), digest.hexdigest()
 
     def _place(self, key: str | None) -> str:
         return f"s3://{self._bucket}/{self._prefix}{key or ''}".rstrip("/")

@@ -39,6 +39,7 @@ PARTS = {
     "pipeline-one-view-bfloat16": Part("tests.benchmarks.pipeline:one_view_bfloat16", "and in bfloat16", 5),
     "scale_out": Part("tests.benchmarks.scale_out:measure", "one and two worker processes, and a return's costs", 10),
     "scan": Part("tests.benchmarks.scan_at_size:measure", "a million objects listed and reconciled", 10),
+    "storage": Part("tests.benchmarks.storage:measure", "photos out of a bucket, beside plain boto3", 1),
     "overhead": Part("tests.benchmarks.overhead:measure", "queue, SQL and bookkeeping of a photo", 4),
     "fairness": Part("tests.benchmarks.fairness:measure", "fresh returns while everything is scored again", 9),
 }
