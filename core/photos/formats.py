@@ -73,14 +73,17 @@ def _recognise_brand(data: bytes) -> Format:
 
 
 def _jpeg_ends_early(data: bytes) -> bool:
-    """Walk the segments to the first scan; from there on the bytes FF D9 can only be the end of the image."""
+    """Walk the segments to the first scan; from there on the bytes FF D9 can only be the end of the image.
+
+    They are looked for from the file's end, where they nearly always are: from the front it takes milliseconds.
+    """
     position = 2
     while position + 4 <= len(data):
         if data[position] != 0xFF:
             return False  # not well formed: the decoder will say so
         marker = data[position + 1]
         if marker == 0xDA:
-            return data.find(b"\xff\xd9", position) < 0
+            return data.rfind(b"\xff\xd9", position) < 0
         is_padding = marker == 0xFF
         position += 1 if is_padding else 2 + int.from_bytes(data[position + 2 : position + 4], "big")
     return True
