@@ -30,11 +30,13 @@ COPY db /db
 COPY workers /workers
 COPY web /web
 
-# Installed in place, as in development: the SQL of the views and the shipped model are files beside the code.
+# Installed in place, as in development: the SQL of the views and the shipped model are files beside the code. Compiled
+# here, for it never is again: pip compiles the libraries only, and at run time the file system is read-only.
 FROM cpu-libraries AS cpu
 COPY models models
 COPY --from=source / ./
-RUN pip install --no-deps --no-build-isolation --no-cache-dir --editable .
+RUN pip install --no-deps --no-build-isolation --no-cache-dir --editable . \
+    && python -m compileall -q core db workers web
 USER 10001:10001
 ENTRYPOINT ["walkaround"]
 
@@ -44,7 +46,8 @@ ENV NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 COPY models models
 COPY --from=source / ./
-RUN pip install --no-deps --no-build-isolation --no-cache-dir --editable .
+RUN pip install --no-deps --no-build-isolation --no-cache-dir --editable . \
+    && python -m compileall -q core db workers web
 USER 10001:10001
 ENTRYPOINT ["walkaround"]
 

@@ -2,9 +2,8 @@
 
 import sqlite3
 
-import psycopg
 from sqlalchemy import URL
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from core.errors import DatabaseUnavailable, DatabaseUnusable, WalkaroundError
@@ -57,7 +56,7 @@ _UNREACHABLE = "it does not answer; check that the server runs and that WALKAROU
 
 def is_conflict(error: SQLAlchemyError) -> bool:
     """Whether PostgreSQL undid the transaction only because of another one: the same again can succeed at once."""
-    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in ("40001", "40P01")
+    return isinstance(error, DBAPIError) and _sqlstate(error) in ("40001", "40P01")
 
 
 def explain(error: SQLAlchemyError, url: URL) -> WalkaroundError | None:
@@ -69,9 +68,12 @@ def explain(error: SQLAlchemyError, url: URL) -> WalkaroundError | None:
         return None
     if isinstance(error.orig, sqlite3.Error):
         return _explain_sqlite(error.orig, name)
-    if isinstance(error.orig, psycopg.Error):
-        return _explain_postgresql(error.orig, name, broken=error.connection_invalidated)
-    return None
+    return _explain_postgresql(error, name)
+
+
+def _sqlstate(error: DBAPIError) -> str:
+    """PostgreSQL's code; read off the error as it is, so that who keeps rows in SQLite never loads psycopg."""
+    return getattr(error.orig, "sqlstate", None) or ""
 
 
 def _match(table: dict[str, str], code: str) -> str | None:
@@ -89,15 +91,16 @@ def _explain_sqlite(error: sqlite3.Error, name: str) -> WalkaroundError | None:
     return None
 
 
-def _explain_postgresql(error: psycopg.Error, name: str, *, broken: bool) -> WalkaroundError | None:
-    code = error.sqlstate or ""
+def _explain_postgresql(error: DBAPIError, name: str) -> WalkaroundError | None:
+    code = _sqlstate(error)
     if words := _match(_POSTGRESQL_UNUSABLE, code):
         return DatabaseUnusable(f"{name}: {words}")
     if words := _match(_POSTGRESQL_UNAVAILABLE, code):
         return DatabaseUnavailable(f"{name}: {words}")
-    if code or not isinstance(error, psycopg.OperationalError):
+    if code or not isinstance(error, OperationalError):
+        broken = error.connection_invalidated
         return DatabaseUnavailable(f"{name}: {_POSTGRESQL_UNAVAILABLE['08']}") if broken else None
-    fatal = str(error).partition("FATAL:")[2].strip()
+    fatal = str(error.orig).partition("FATAL:")[2].strip()
     if words := next((words for start, words in _CONNECT_UNUSABLE.items() if fatal.startswith(start)), None):
         return DatabaseUnusable(f"{name}: {words}")
     return DatabaseUnavailable(f"{name}: {_UNREACHABLE}")

@@ -9,8 +9,8 @@ import structlog
 from core.domain import Classifier, LoadedPhoto, PhotoStatus, Pixels, Score
 from core.errors import InvalidKey, PhotoMissing, PhotoRefused, Refusal, StoreUnavailable
 from core.model.heatmap import encode_heatmap
-from core.photos.quality import judge
 from core.photoset import validate_key
+from core.quality import judge
 from db import repositories
 from db.repositories import Claim, PhotoResult, PhotoRow
 from workers import telemetry

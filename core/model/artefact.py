@@ -6,12 +6,10 @@ import json
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import h5py
 import numpy as np
 
 from core.errors import ModelUnusable
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
 WEIGHTS_FILE = "model.keras"
 CARD_FILE = "card.json"
 MAX_ARTEFACT_BYTES = 512 * 2**20
-_WEIGHTS_MEMBER = "model.weights.h5"
 _MODELS = {"DTypePolicy", "Sequential", "Functional", "InputLayer"}
 _CONVOLUTIONAL = {"ZeroPadding2D", "Conv2D", "BatchNormalization", "Activation", "Add", "MaxPooling2D"}
 _LAYERS = _MODELS | _CONVOLUTIONAL | {"GlobalAveragePooling2D", "Dropout", "Dense"}
@@ -97,6 +94,8 @@ def verify_weights(data: bytes, card: Card, origin: str) -> None:
             f"{origin} takes input of shape {shape}, but its card says {card.input.size} x {card.input.size} RGB; "
             "save the model again"
         )
+    from core.model.stored_weights import read_weights
+
     parameters = sum(array.size for arrays in read_weights(data, origin).values() for array in arrays)
     if parameters != card.parameters:
         raise ModelUnusable(
@@ -145,20 +144,6 @@ def network_config(data: bytes, origin: str) -> dict[str, Any]:
     return config
 
 
-def read_weights(data: bytes, origin: str) -> dict[str, list["np.ndarray[Any, Any]"]]:
-    """Each layer's weights by the layer's name, in Keras' order, as they are stored. Raises `ModelUnusable`."""
-    weights: dict[str, list[np.ndarray[Any, Any]]] = {}
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            content = io.BytesIO(archive.read(_WEIGHTS_MEMBER))
-        with h5py.File(content, "r") as stored:
-            for group in _variable_groups(stored):
-                weights[str(group.attrs["name"])] = [group[str(i)][()] for i in range(len(group))]
-    except (zipfile.BadZipFile, KeyError, OSError) as error:
-        raise ModelUnusable(f"the weights in {origin} cannot be read ({error}); save the model again") from error
-    return weights
-
-
 def round_to_float16(network: "keras.Model") -> None:
     """Round every kernel to the nearest float16, in place and still float32. Raises `ModelUnusable` on overflow."""
     for variable in network.weights:
@@ -191,36 +176,15 @@ def _check_sha256(data: bytes, card: Card, origin: str) -> None:
 
 def _write_keras_file(network: "keras.Model", path: Path) -> None:
     """Save with Keras, then store the kernels as float16: Keras casts them back to each variable's type on loading."""
+    from core.model.stored_weights import WEIGHTS_MEMBER, with_float16_kernels
+
     with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
         full = Path(scratch) / WEIGHTS_FILE
         network.save(full, include_optimizer=False)
         with zipfile.ZipFile(full) as source, zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as target:
             for member in source.namelist():
                 content = source.read(member)
-                target.writestr(member, _with_float16_kernels(content) if member == _WEIGHTS_MEMBER else content)
-
-
-def _with_float16_kernels(stored: bytes) -> bytes:
-    result = io.BytesIO()
-    with h5py.File(io.BytesIO(stored), "r") as source, h5py.File(result, "w") as target:
-
-        def copy(name: str, item: h5py.Group | h5py.Dataset) -> None:
-            if isinstance(item, h5py.Dataset):
-                target.create_dataset(name, data=item[()].astype(np.float16) if item.ndim >= 2 else item[()])
-            else:
-                target.require_group(name).attrs.update(item.attrs)
-
-        source.visititems(copy)
-    return result.getvalue()
-
-
-def _variable_groups(group: h5py.Group) -> Iterator[h5py.Group]:
-    for name, item in group.items():
-        if isinstance(item, h5py.Group):
-            if name == "vars" and "name" in item.attrs:
-                yield item
-            elif name not in ("vars", "optimizer"):
-                yield from _variable_groups(item)
+                target.writestr(member, with_float16_kernels(content) if member == WEIGHTS_MEMBER else content)
 
 
 def _check_layers(config: Any, origin: str) -> None:

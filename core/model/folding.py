@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import ModelUnusable
-from core.model.artefact import network_config, read_weights
+from core.model.artefact import network_config
 
 Array = NDArray[np.float32]
 Weights = dict[str, list[NDArray[Any]]]
@@ -95,6 +95,8 @@ def _layers(data: bytes, origin: str) -> tuple[list[dict[str, Any]], Weights]:
         "Dense",
     ]:
         raise ModelUnusable(f"{origin} is not the founding network: its layers are {', '.join(kinds)}")
+    from core.model.stored_weights import read_weights
+
     return layers, read_weights(data, origin)
 
 

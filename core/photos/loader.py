@@ -6,19 +6,7 @@ from threading import Lock
 
 from core.domain import LoadedPhoto, ViewPlan
 from core.errors import DecoderUnavailable, PhotoRefused
-from core.photos.decode import load_photo
 from core.photos.decode_process import DecodeLimits, DecodeProcess, ProcessLost
-
-
-class InlinePhotoLoader:
-    """A `PhotoLoader` without processes or limits, for photos one trusts: training, and tests."""
-
-    def load(self, data: bytes, plan: ViewPlan) -> LoadedPhoto:
-        """See `PhotoLoader.load`."""
-        return load_photo(data, plan)
-
-    def close(self) -> None:
-        """Nothing to end."""
 
 
 class ProcessPhotoLoader:

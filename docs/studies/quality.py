@@ -14,7 +14,8 @@ from PIL import Image, ImageFilter
 
 from core.domain import Pixels
 from core.photos.decode import decode
-from core.photos.quality import judge, measure_quality
+from core.photos.quality import measure_quality
+from core.quality import judge
 
 DECODED_SIDE = 448
 

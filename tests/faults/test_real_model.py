@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from core.model.inference import BatchingClassifier
-from core.photos.loader import InlinePhotoLoader
 from core.settings import SHIPPED_MODEL, load_settings
+from core.testing.loader import InlinePhotoLoader
 from tests.faults.fleet import Return
 from tests.faults.nursery import ROOT
 from tests.faults.system import System

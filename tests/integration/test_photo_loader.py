@@ -21,7 +21,8 @@ from PIL import Image
 
 from core.domain import PhotoLoader, ViewPlan
 from core.errors import DecoderUnavailable, PhotoRefused, Refusal
-from core.photos.loader import InlinePhotoLoader, ProcessPhotoLoader
+from core.photos.loader import ProcessPhotoLoader
+from core.testing.loader import InlinePhotoLoader
 
 PLAN = ViewPlan(size=32, tiles=2)
 MEMORY = 1 << 30

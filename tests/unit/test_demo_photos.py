@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from core.photos.decode import decode
-from core.photos.quality import QualityLimits, judge, measure_quality
+from core.photos.quality import measure_quality
 from core.photoset import guess_layout
+from core.quality import QualityLimits, judge
 
 DEMO = Path(__file__).parents[2] / "docs" / "demo"
 PHOTOS = sorted((DEMO / "returns").rglob("*.jpg"))

@@ -18,8 +18,6 @@ from db.reports.tables import ReportTable, Wanted, report_table
 from workers.context import Context
 from workers.report.export import shown_columns, shown_rows, table_json, to_csv, write_parquet
 from workers.report.fleet import read_fleet
-from workers.report.fleet_page import FleetPage, Section, write_fleet_page
-from workers.report.pictures import taking_pictures
 from workers.report.view import Standing
 
 
@@ -116,6 +114,9 @@ def _fitting(names: Sequence[str], rows: Sequence[Sequence[str]], width: int) ->
 
 
 def _write_html(context: Context, table: ReportTable, wanted: Wanted, path: Path) -> None:
+    from workers.report.fleet_page import FleetPage, Section, write_fleet_page
+    from workers.report.pictures import taking_pictures
+
     now = datetime.now(UTC)
     zone = context.settings.zone
     fleet = read_fleet(context.sessions, wanted, zone, now)

@@ -15,6 +15,7 @@ from core.settings import load_settings
 if TYPE_CHECKING:  # what a command needs is imported when it runs: `walkaround --help` waits for none of it
     from rich.console import Console
 
+    from db.repositories import WorkKey
     from workers.context import Context
 
 
@@ -41,10 +42,10 @@ def report(
     """
     from rich.console import Console
 
-    from workers.commands.named_report import Target, show_named_report
-
     context = _context()
     if name is not None:
+        from workers.commands.named_report import Target, show_named_report
+
         target = Target(as_json=as_json, as_csv=as_csv, parquet=parquet, html=html)
         show_named_report(context, name, fleet, vehicle, since, until, target)
         return
@@ -78,10 +79,7 @@ def show_report(
     vehicle: str | None = None,
 ) -> None:
     """Print the report of the context's store as a table, or as JSON on stdout; write the HTML page where asked."""
-    from contextlib import closing
-
     from workers import report as views
-    from workers.context import make_loader
 
     found = views.read_report(context.sessions, context.store.name, fleet=fleet, vehicle=vehicle)
     if as_json:
@@ -89,8 +87,13 @@ def show_report(
     else:
         views.print_table(console, found)
     if html is not None:
+        from contextlib import closing
+
+        from workers.context import make_loader
+        from workers.report.html import write_html_report
+
         with closing(make_loader(context.settings)) as loader, console.status("Writing the report ..."):
-            views.write_html_report(html, found, context.store, loader, max_bytes=context.settings.max_photo_bytes)
+            write_html_report(html, found, context.store, loader, max_bytes=context.settings.max_photo_bytes)
         console.print(f"Report with photos and heat maps: {html}", markup=False, soft_wrap=True)
 
 
@@ -117,6 +120,10 @@ def audit_and_show(context: "Context", console: "Console", *, as_json: bool = Fa
 
 
 def _context() -> "Context":
-    from workers.app import held, make_app
+    from workers.context import make_context
 
-    return held(make_app(load_settings())).context
+    return make_context(load_settings(), _no_ring)
+
+
+def _no_ring(work: "WorkKey", queue: str) -> None:
+    """What only reads makes no work due, and so needs no Celery."""

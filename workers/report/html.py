@@ -4,18 +4,45 @@ Written return by return, so that memory stays flat however many photos there ar
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from core.domain import PhotoStatus
+import structlog
+
+from core.domain import PhotoLoader, PhotoStatus, PhotoStore
 from workers.report.page import TakePictures, data_uri, environment, page_parts, script_parts, short_store, write_text
-from workers.report.pictures import Picture
+from workers.report.pictures import Picture, Studio
 from workers.report.view import PhotoView, Report, ReturnView, Standing
 from workers.report.words import explain, explain_closing, explain_photo, percent
 
 MAX_PICTURES = 1000  # at about 15 kB each some 20 MB, which a phone still opens
 
 _URGENT = frozenset({Standing.DAMAGED, Standing.UNDECIDED, Standing.FAILED})
+
+log = structlog.get_logger(__name__)
+
+
+def write_html_report(
+    path: Path,
+    report: Report,
+    store: PhotoStore,
+    loader: PhotoLoader,
+    *,
+    max_bytes: int,
+    threads: int = 4,
+    max_pictures: int = MAX_PICTURES,
+) -> None:
+    """Write the report's page to `path`, with pictures of its photos read from `store` and decoded by `loader`.
+
+    A photo larger than `max_bytes`, gone, changed or refused is shown without a picture, and the log counts them.
+    """
+    with ThreadPoolExecutor(threads, thread_name_prefix="picture") as executor:
+        studio = Studio(store, loader, executor, max_bytes)
+        write_html(path, report, studio.take, max_pictures=max_pictures)
+    if studio.missed:
+        key, reason = next(iter(studio.missed.items()))
+        log.warning("photos_without_picture", count=len(studio.missed), first=key, reason=reason)
 
 
 def write_html(path: Path, report: Report, take_pictures: TakePictures, *, max_pictures: int = MAX_PICTURES) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 
 from core.domain import ClosedBy, Label, PhotoStatus
 from core.errors import Refusal
-from core.photos.quality import Unusable
+from core.quality import Unusable
 from core.verdict import PhotoEvidence, Policy, decide
 from workers.report.view import PhotoView, Report, ReturnView, Standing, in_reading_order
 

@@ -2,7 +2,7 @@
 
 from core.domain import ClosedBy, PhotoStatus
 from core.errors import Refusal
-from core.photos.quality import Unusable
+from core.quality import Unusable
 from workers.report.view import PhotoView, ReturnView, Standing
 
 _CLOSED_BY = {

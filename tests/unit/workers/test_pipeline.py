@@ -16,10 +16,10 @@ from sqlalchemy import text
 
 from core.domain import Blob, ClosedBy, Label, ModelIdentity, Pixels, Score
 from core.errors import InvalidEvent, InvalidKey, PhotoRefused, PromotionRefused, Refusal, StoreUnavailable
-from core.photos.loader import InlinePhotoLoader
 from core.photoset import CompletionRules, KeyLayout
 from core.settings import load_settings
 from core.testing.classifier import FixedClassifier
+from core.testing.loader import InlinePhotoLoader
 from core.testing.store import MemoryPhotoStore
 from core.verdict import Policy
 from db import reports, repositories

@@ -16,12 +16,12 @@ from core.model.artefact import (
     file_sha256,
     load_network,
     open_artefact,
-    read_weights,
     save_artefact,
     verified_bytes,
 )
 from core.model.card import parse_card
 from core.model.folding import read_network
+from core.model.stored_weights import read_weights
 from tests.unit.core.model.conftest import DESCRIPTION
 
 MakeArtefact = Callable[..., Artefact]

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.photos.loader import InlinePhotoLoader
 from core.photos.store_folder import FolderPhotoStore
+from core.testing.loader import InlinePhotoLoader
 from workers.report.pictures import LONGEST, Studio
 from workers.report.testing import photo
 from workers.report.view import PhotoView

@@ -6,7 +6,7 @@ import pytest
 
 from core.domain import ClosedBy, PhotoStatus
 from core.errors import Refusal
-from core.photos.quality import Unusable
+from core.quality import Unusable
 from workers.report.testing import decided, photo, sample_report, waiting
 from workers.report.view import PhotoView, ReturnView, Standing
 from workers.report.words import explain, explain_closing, explain_photo, percent
