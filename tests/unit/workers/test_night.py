@@ -14,12 +14,12 @@ from pydantic import SecretStr
 
 from core.domain import PhotoStore
 from core.errors import StoreRefused
-from core.photos.loader import InlinePhotoLoader
 from core.photos.store import S3Options, open_store
 from core.photoset import CompletionRules, KeyLayout
 from core.settings import load_settings
 from core.signing import is_genuine
 from core.testing.classifier import FixedClassifier
+from core.testing.loader import InlinePhotoLoader
 from core.testing.store import MemoryPhotoStore
 from db import repositories
 from db.session import Sessions
