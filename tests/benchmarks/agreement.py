@@ -1,13 +1,10 @@
 """How far the engines' answers lie apart on real photos, and what each is worth: the shared data's test split."""
 
-import json
-import subprocess
-from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.calibration_views import MANIFEST
-from tests.benchmarks.environment import bench_python
-from tests.benchmarks.measured import BUILD, ROOT, Measured, Table
+from tests.benchmarks.environment import found_by
+from tests.benchmarks.measured import Measured, Table
 
 MEASURES = ("accuracy", "auroc", "loss", "expected_calibration_error")
 REFERENCE = "float32, batches of 32 photos"
@@ -19,12 +16,7 @@ def measure(small: bool) -> Measured:
         raise SystemExit(
             f"{MANIFEST} is not there: this part needs labelled photos; name their folder in WALKAROUND_DATA"
         )
-    python = bench_python("onnx", "onnxruntime", "nncf")
-    BUILD.mkdir(parents=True, exist_ok=True)
-    file = BUILD / "agreement.json"
-    command: list[str | Path] = [python, "-m", "tests.benchmarks.agreement_runs", file]
-    subprocess.run([*command, "--small"] if small else command, cwd=ROOT, check=True)
-    return as_measured(json.loads(file.read_text()))
+    return as_measured(found_by("agreement_runs", small=small))
 
 
 def as_measured(found: dict[str, Any]) -> Measured:

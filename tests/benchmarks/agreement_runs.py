@@ -1,9 +1,6 @@
 """Run in the bench venv by `tests.benchmarks.agreement`: every engine on the same views of real photos, as JSON."""
 
-import argparse
-import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,19 +20,16 @@ from core.model.quantisation import choose_evenly
 from tests.benchmarks.agreement import REFERENCE
 from tests.benchmarks.calibration_views import MANIFEST
 from tests.benchmarks.engine_peers import quantised_model
+from tests.benchmarks.environment import hand_over
 
 Probabilities = NDArray[np.float64]
 
 
-def main() -> None:
-    """Score, compare, and write what came out."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--small", action="store_true")
-    arguments = parser.parse_args()
-    artefact = quantised_model(small=arguments.small)
+def find(small: bool) -> dict[str, Any]:
+    """Every engine's answers beside the first one's, and what they are worth."""
+    artefact = quantised_model(small=small)
     samples = of_split(read_samples(MANIFEST), "test")
-    samples = choose_evenly(samples, 16) if arguments.small else samples
+    samples = choose_evenly(samples, 16) if small else samples
     photos = [views_of(sample, artefact.card) for sample in samples]
     wanted = None
     found: dict[str, Any] = {"photos": len(photos), "engines": {}}
@@ -43,7 +37,7 @@ def main() -> None:
         probability = _score(open_device(), photos, artefact.card, together)
         wanted = probability if wanted is None else wanted
         found["engines"][name] = _judge(artefact.card, samples, probability, wanted)
-    arguments.out.write_text(json.dumps(found))
+    return found
 
 
 def _engines(artefact: Artefact) -> dict[str, tuple[Callable[[], Device], int]]:
@@ -89,4 +83,4 @@ def _judge(card: Card, samples: Sequence[Sample], probability: Probabilities, wa
 
 
 if __name__ == "__main__":
-    main()
+    hand_over(find)

@@ -1,11 +1,9 @@
 """The engine beside its peers: `tf.function`, `predict`, ONNX Runtime, OpenVINO; in the bench venv, one process."""
 
-import json
-import subprocess
 from typing import Any
 
-from tests.benchmarks.environment import bench_python
-from tests.benchmarks.measured import BUILD, ROOT, Measured, Table, ratio, spread
+from tests.benchmarks.environment import found_by
+from tests.benchmarks.measured import Measured, Table, ratio, spread
 
 OURS, OURS_SHORT, OURS_PLAIN = "ours, float32", "ours, bfloat16", "ours, float32, no heat map"
 FUNCTION, PREDICT = "Keras under `tf.function`, no heat map", "Keras `predict`, no heat map"
@@ -17,15 +15,7 @@ RATIO_BATCH = 32
 
 def measure(small: bool) -> Measured:
     """Views per second by batch size, what the heat map costs, and how far each is from the next."""
-    python = bench_python("onnx", "onnxruntime", "nncf")
-    BUILD.mkdir(parents=True, exist_ok=True)
-    file = BUILD / "engine.json"
-    subprocess.run(
-        [python, "-m", "tests.benchmarks.engine_peers", str(file), *(["--small"] if small else [])],
-        cwd=ROOT,
-        check=True,
-    )
-    return as_measured(json.loads(file.read_text()))
+    return as_measured(found_by("engine_peers", small=small))
 
 
 def as_measured(found: dict[str, Any]) -> Measured:

@@ -1,12 +1,9 @@
 """Run in the bench venv by `tests.benchmarks.engine`: every engine on the same views, in turn; seconds as JSON."""
 
-import argparse
-import json
 import shutil
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +20,7 @@ from core.model.quantisation import QUANTISED_CARD_FILE, quantise
 from core.settings import SHIPPED_MODEL
 from tests.benchmarks import engine as names
 from tests.benchmarks.calibration_views import calibration_views
+from tests.benchmarks.environment import hand_over
 from tests.benchmarks.measured import BUILD, interleaved
 from tests.benchmarks.onnx_graph import build_onnx
 
@@ -30,26 +28,22 @@ BATCHES, SMALL = (1, 8, 32, 64), (1, 32)
 Engines = dict[str, Callable[[Pixels], object]]
 
 
-def main() -> None:
-    """Measure, and write what came out."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--small", action="store_true")
-    arguments = parser.parse_args()
-    artefact = quantised_model(small=arguments.small)
+def find(small: bool) -> dict[str, Any]:
+    """Seconds by batch size and engine, and the cores they keep busy."""
+    artefact = quantised_model(small=small)
     size = artefact.card.input.size
     views = np.random.default_rng(0).integers(0, 256, (max(BATCHES), size, size, 3), dtype=np.uint8)
     engines = _engines(artefact)
-    rounds, sizes = (1, SMALL) if arguments.small else (7, BATCHES)
+    rounds, sizes = (1, SMALL) if small else (7, BATCHES)
     found: dict[str, Any] = {"batches": {}, "views": {}, "versions": _versions()}
     for batch in sizes:
-        count = batch if arguments.small else max(batch, 8)  # one view alone is over too soon to be timed well
+        count = batch if small else max(batch, 8)  # one view alone is over too soon to be timed well
         found["views"][batch] = count
         found["batches"][batch] = interleaved(
             {name: _in_batches(run, views[:count], batch) for name, run in engines.items()}, rounds
         )
     found["busy"] = {name: [_cores_busy(run, views[:32]) for _ in range(rounds)] for name, run in engines.items()}
-    arguments.out.write_text(json.dumps(found))
+    return found
 
 
 def quantised_model(*, small: bool) -> Artefact:
@@ -135,4 +129,4 @@ def _versions() -> str:
 
 
 if __name__ == "__main__":
-    main()
+    hand_over(find)
