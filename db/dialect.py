@@ -1,9 +1,28 @@
-"""All that differs between PostgreSQL and SQLite in how values are stored, clocks are read and rows are upserted."""
+"""All that differs between PostgreSQL and SQLite in how values are stored, clocks are read, rows are upserted and
+thousands of values sent."""
 
+import json
+from collections.abc import Collection
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Date, DateTime, Dialect, Float, Integer, String, Text, literal
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    BigInteger,
+    ColumnElement,
+    Date,
+    DateTime,
+    Dialect,
+    Float,
+    Integer,
+    String,
+    Text,
+    any_,
+    func,
+    literal,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Session
@@ -83,6 +102,13 @@ def _postgresql_day(element: utc_day, compiler: SQLCompiler, **kw: Any) -> str:
 @compiles(utc_day, "sqlite")
 def _sqlite_day(element: utc_day, compiler: SQLCompiler, **kw: Any) -> str:
     return f"substr({compiler.process(element.clauses, **kw)}, 1, 10)"
+
+
+def is_one_of(session: Session, value: ColumnElement[int], wanted: Collection[int]) -> ColumnElement[bool]:
+    """Whether a whole number is among those wanted, of which there may be thousands: they are sent as one value."""
+    if session.get_bind().dialect.name == "postgresql":
+        return value == any_(literal(sorted(wanted), ARRAY(BigInteger)))
+    return value.in_(select(func.json_each(json.dumps(sorted(wanted))).table_valued("value").c.value))
 
 
 def insert_for(session: Session, table: type[DeclarativeBase]) -> postgresql.Insert | sqlite.Insert:

@@ -4,7 +4,20 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint, column, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ColumnElement,
+    ColumnExpressionArgument,
+    ForeignKey,
+    Index,
+    SmallInteger,
+    UniqueConstraint,
+    cast,
+    column,
+    literal_column,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.domain import ClosedBy, Label, ModelState, PhotoStatus, WorkState
@@ -108,6 +121,13 @@ class PhotoSet(Base):
 _REFUSED = "NOT superseded AND status IN ('quarantined', 'unusable')"
 
 
+def two_bands(
+    first: ColumnExpressionArgument[int | None], second: ColumnExpressionArgument[int | None]
+) -> ColumnElement[int]:
+    """Two of a photo's bands, 16 bits each, as one number: without parameters, for indexes hold it."""
+    return cast(first, BigInteger) * literal_column("65536") + second
+
+
 class Photo(Base):
     """One version of one object. What was learnt of it is written once; a new version is a new row.
 
@@ -120,6 +140,9 @@ class Photo(Base):
         _partial("uq_photo_live", "set_id", "object_key", where="NOT superseded", unique=True),
         _partial("ix_photo_refused", "set_id", where=_REFUSED),
         _partial("ix_photo_refused_uploaded_at", "uploaded_at", where=_REFUSED),
+        Index("ix_photo_likeness_upper", two_bands(column("likeness_0"), column("likeness_1"))),
+        Index("ix_photo_likeness_lower", two_bands(column("likeness_2"), column("likeness_3"))),
+        # Version 0001 of the database is read by these; the next version removes them (docs/runbook.md).
         *(Index(f"ix_photo_likeness_{band}", f"likeness_{band}") for band in range(BANDS)),
     )
 

@@ -1,9 +1,9 @@
-"""`make bench-sql`: the queries of docs/reporting.md, and those that workers ask every minute, at a million returns.
+"""`make bench-sql`: the queries of docs/reporting.md, and those that workers ask, at a million returns.
 
 Fills a PostgreSQL server of its own (no fsync, a gigabyte of shared memory), runs each query by EXPLAIN (ANALYZE)
-without and with the indexes that were chosen for it, and prints both as a table; everything is removed afterwards. With
-`--filled URL` it takes a database that is filled already. Without parallel workers, so that one core's time is told.
-`--sqlite` copies the rows to a SQLite file and asks that instead, as it is.
+without and with the indexes that were chosen for it, and prints both as a table, with what its plan reads; everything
+is removed afterwards. With `--filled URL` it takes a database that is filled already. Without parallel workers, so that
+one core's time is told. `--sqlite` copies the rows to a SQLite file and asks that instead, as it is.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import json
 import re
 import tempfile
 import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from sqlalchemy import Engine, Index, make_url, text
 
 from db.models import Base
 from db.session import make_engine, upgrade
-from tests.benchmarks.sql_queries import documented_queries, workers_queries
+from tests.benchmarks.sql_queries import documented_queries, reads, workers_queries
 from tests.benchmarks.sql_rows import analyze, copy_rows, create_indexes, drop_indexes, fill
 from tests.databases import running_postgresql
 
@@ -58,7 +59,17 @@ _SESSION = (
 )
 _CPU = re.compile(r"([\d.]+) s user, ([\d.]+) s system, [\d.]+ s elapsed")
 
-Times = dict[str, tuple[float, float] | None]
+
+@dataclass(frozen=True, slots=True)
+class Took:
+    """The least CPU and elapsed milliseconds of a query's rounds, and what its plan reads (`sql_queries.reads`)."""
+
+    cpu_ms: float
+    elapsed_ms: float
+    reads: tuple[str, ...]
+
+
+Times = dict[str, Took | None]
 
 
 def main() -> None:
@@ -118,7 +129,7 @@ def _without(engine: Engine, chosen: list[Index], queries: dict[str, str]) -> Ti
 
 
 def _times(engine: Engine, queries: dict[str, str], count: int, title: str) -> Times:
-    """For each query the least CPU and elapsed milliseconds of its rounds; None where one took longer than `_LIMIT`."""
+    """What each query took; None where it was longer than `_LIMIT`."""
     address = make_url(engine.url).set(drivername="postgresql")
     times: Times = {}
     with psycopg.connect(address.render_as_string(hide_password=False), autocommit=True) as connection:
@@ -129,31 +140,36 @@ def _times(engine: Engine, queries: dict[str, str], count: int, title: str) -> T
         for name, query in track(queries.items(), title):
             try:
                 rounds = [_round(connection, notices, query) for _ in range(count)]
-                times[name] = (min(cpu for cpu, _ in rounds), min(elapsed for _, elapsed in rounds))
+                times[name] = Took(
+                    min(took.cpu_ms for took in rounds), min(took.elapsed_ms for took in rounds), rounds[-1].reads
+                )
             except QueryCanceled:
                 times[name] = None
     return times
 
 
-def _round(connection: psycopg.Connection[Any], notices: list[str], query: str) -> tuple[float, float]:
-    """CPU and elapsed milliseconds of running the query once, as the server has them."""
+def _round(connection: psycopg.Connection[Any], notices: list[str], query: str) -> Took:
+    """Running the query once, as the server has it."""
     notices.clear()
     explained = connection.execute(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {query}".encode()).fetchone()
     assert explained is not None
+    told = explained[0][0]
     user, system = next(found.groups() for notice in reversed(notices) if (found := _CPU.search(notice)))
-    return 1000 * (float(user) + float(system)), float(explained[0][0]["Execution Time"])
+    cpu_ms = 1000 * (float(user) + float(system))
+    return Took(cpu_ms, float(told["Execution Time"]), tuple(sorted(reads(told["Plan"]))))
 
 
 def _print(sets: int, before: Times, after: Times) -> None:
-    lines = ["| question | before, ms | after, ms |", "|---|---|---|"]
-    for name in after:
-        cells = [f"{took[0]:,.0f}" if took else f"over {_LIMIT}" for took in (before[name], after[name])]
-        lines.append(f"| {name} | {cells[0]} | {cells[1]} |")
+    lines = ["| question | before, ms | after, ms | reads |", "|---|---|---|---|"]
+    for name, took in after.items():
+        cells = [f"{one.cpu_ms:,.0f}" if one else f"over {_LIMIT}" for one in (before[name], took)]
+        lines.append(f"| {name} | {cells[0]} | {cells[1]} | {', '.join(took.reads) if took else ''} |")
     Console().print(f"{sets:,} returns; CPU time of one core\n")
     Console().print("\n".join(lines), soft_wrap=True)
     result = Path("build/bench-sql.json")
     result.parent.mkdir(exist_ok=True)
-    result.write_text(json.dumps({"sets": sets, "before": before, "after": after}, indent=1), encoding="utf-8")
+    told = {"sets": sets, "before": before, "after": after}
+    result.write_text(json.dumps(told, indent=1, default=asdict), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
-"""What `make bench-sql` asks: every query of docs/reporting.md, and what workers ask the database every minute."""
+"""What `make bench-sql` asks: every query of docs/reporting.md, and what workers ask, each minute or of each return."""
 
+import random
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from psycopg import ClientCursor
 from sqlalchemy import Engine, event
 
 from db.repositories import due_work, open_rescoring, sets_due
+from db.repositories.reuse import mark_reused
 from db.session import Sessions, make_sessions
 
 REPORTING = Path(__file__).parents[2] / "docs" / "reporting.md"
@@ -25,6 +27,7 @@ def documented_queries() -> dict[str, str]:
 def workers_queries(engine: Engine, active_model: int) -> dict[str, str]:
     """The first SELECT that each of the workers' questions sends, with its values in place."""
     questions: dict[str, Callable[[Sessions], Any]] = {
+        "mark_reused": _search_for_ten,
         "due_work": lambda sessions: due_work(sessions, 500, timedelta(minutes=5)),
         "sets_due": lambda sessions: sets_due(sessions, datetime.now(UTC), 200),
         "open_rescoring": lambda sessions: open_rescoring(sessions, active_model, 100),
@@ -35,6 +38,22 @@ def workers_queries(engine: Engine, active_model: int) -> dict[str, str]:
             question(make_sessions(engine))
         asked[name] = statements[0]
     return asked
+
+
+def _search_for_ten(sessions: Sessions) -> None:
+    photos = random.Random(0)
+    with sessions() as session:
+        mark_reused(session, 1, {number: f"{photos.getrandbits(256):064x}" for number in range(10)})
+
+
+def reads(plan: dict[str, Any]) -> set[str]:
+    """The indexes that a plan (of EXPLAIN in JSON) goes by, and `all of TABLE` for each table that it reads whole."""
+    names = set().union(*(reads(part) for part in plan.get("Plans", ())))
+    if "Index Name" in plan:
+        names.add(plan["Index Name"])
+    if plan["Node Type"] == "Seq Scan":
+        names.add(f"all of {plan['Relation Name']}")
+    return names
 
 
 @contextmanager

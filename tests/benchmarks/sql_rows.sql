@@ -40,15 +40,21 @@ JOIN vehicle v ON v.id = s.vehicle_id,
 LATERAL (SELECT to_char(back AT TIME ZONE 'UTC', 'YYYY-MM-DD-HH24MI') || '-' || n AS ref) named
 ORDER BY n;
 
--- Ten photos each; four in a thousand are unusable, one in a thousand is quarantined.
+-- Two hex digits of each of two rows of a perceptual hash, as core.likeness.bands has them.
+CREATE FUNCTION band(likeness text, first int) RETURNS int LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+$$ SELECT CAST(CAST('x' || substr(likeness, first, 2) || substr(likeness, first + 4, 2) AS bit(16)) AS int) $$;
+
+-- Ten photos each; four in a thousand are unusable, one in a thousand is quarantined. As even as its content's hash is
+-- its perceptual one.
 INSERT INTO photo (set_id, object_key, etag, size, uploaded_at, content_sha256, status, reason, taken_at, width, height,
-    quality, absences, superseded)
+    quality, likeness, likeness_0, likeness_1, likeness_2, likeness_3, absences, superseded)
 SELECT s.id, s.set_key || lpad(CAST(p AS text), 2, '0') || '.jpg', md5(CAST(n AS text)), 3000000, s.uploaded_at,
-       md5(CAST(n AS text)) || md5(CAST(-n AS text)), status,
-       CASE status WHEN 'ok' THEN NULL WHEN 'unusable' THEN 'blurred' ELSE 'corrupt' END,
-       s.returned_at, 4000, 3000, '{"sharpness": 12.5, "brightness": 120.25}', 0, FALSE
+       hash, status, CASE status WHEN 'ok' THEN NULL WHEN 'unusable' THEN 'blurred' ELSE 'corrupt' END,
+       s.returned_at, 4000, 3000, '{"sharpness": 12.5, "brightness": 120.25}',
+       hash, band(hash, 1), band(hash, 9), band(hash, 17), band(hash, 25), 0, FALSE
 FROM photo_set s, generate_series(1, 10) p,
 LATERAL (SELECT s.id * 10 + p AS n) numbered,
+LATERAL (SELECT md5(CAST(n AS text)) || md5(CAST(-n AS text)) AS hash) hashed,
 LATERAL (
     SELECT CASE WHEN chance(n, 5) < 0.004 THEN 'unusable' WHEN chance(n, 5) < 0.005 THEN 'quarantined' ELSE 'ok' END
         AS status
