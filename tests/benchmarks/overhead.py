@@ -7,44 +7,34 @@ and network on photos of 12 megapixels, in the same run.
 """
 
 import hashlib
-import json
-import os
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 import numpy as np
 import redis
-from sqlalchemy import text
 
 from core.domain import ViewPlan
 from core.model.artefact import open_artefact
 from core.model.engine import load_engine
 from core.model.inference import BatchingClassifier
 from core.photos.decode import load_photo
-from core.settings import SHIPPED_MODEL, Settings, load_settings
+from core.settings import SHIPPED_MODEL
 from db import repositories
-from db.session import Sessions
+from tests.benchmarks.deployed import PHOTOS, Deployed, cpu_seconds, deployed, durable_postgresql
 from tests.benchmarks.free_worker import free_scoring
-from tests.benchmarks.measured import BUILD, Measured, Spread, Table, spread
+from tests.benchmarks.measured import Measured, Spread, Table, spread
 from tests.benchmarks.photographs import photographs
-from tests.databases import new_database, running_postgresql
-from tests.integration.deployment import Deployment, deployment, wait_until
+from tests.databases import PostgreSQLServer
 from workers import pipeline
-from workers.app import held, make_app
 from workers.context import Context, Scoring
 from workers.scoring import score_photos
 
-PHOTOS = 10  # a set
 WARM_UP = 5  # sets
-_OPTIONS = "-h '' -c shared_buffers=256MB"  # durable, as in production
-RESULT = BUILD / "overhead.json"
+FREE = (sys.executable, "-m", "tests.benchmarks.free_worker")
+_PATIENCE_S = 120.0
 Step = dict[str, float]
 
 
@@ -60,42 +50,39 @@ class Size:
 def measure(small: bool) -> Measured:
     """See `tests.benchmarks`."""
     size = Size(10, 1, 2) if small else Size(300, 5, 8)
-    with tempfile.TemporaryDirectory() as folder, running_postgresql(_OPTIONS, within="/tmp") as server:
-        first, second = (new_database(server, name) for name in ("queued", "plain"))
-        postmaster = int((server.socket_folder / "data" / "postmaster.pid").read_text().split()[0])
-        queued = list(_through_the_queue(Path(folder) / "queued", next(first), postmaster, size))
-        plain = list(_without_a_queue(Path(folder) / "plain", next(second), size))
+    with durable_postgresql() as server:
+        queued = list(_through_the_queue(server, size))
+        plain = list(_without_a_queue(server, size))
     return _measured(_photo_costs(size), queued, plain)
 
 
-def _through_the_queue(folder: Path, url: str, postmaster: int, size: Size) -> Iterator[Step]:
+def _through_the_queue(server: PostgreSQLServer, size: Size) -> Iterator[Step]:
     """CPU milliseconds a photo by process, from the listing to the verdict."""
-    with _system(folder, url) as (system, context):
-        free_scoring(context.settings, context.sessions)  # without an active model no work would be opened
-        with (folder / "worker.log").open("wb") as log:
-            command = [sys.executable, "-m", "tests.benchmarks.free_worker", "worker", "--queues", "classify"]
-            system.processes["worker"] = subprocess.Popen(command, env=system.environment, stdout=log, stderr=log)
-        broker = redis.Redis.from_url(system.environment["WALKAROUND_BROKER_URL"]).info()["process_id"]
-        watched = {"worker": system.processes["worker"].pid, "server": postmaster, "broker": broker}
-        _make_sets(folder, "warm-up", WARM_UP)
-        pipeline.scan(context)
-        _wait_for_verdicts(context.sessions, WARM_UP)
+    with deployed(server, "queued", log_level="WARNING") as site:
+        free_scoring(site.context.settings, site.context.sessions)  # without an active model no work would be opened
+        site.system.start("worker", "worker", "--queues", "classify", program=FREE)
+        broker = redis.Redis.from_url(site.context.settings.broker_url.get_secret_value()).info()["process_id"]
+        watched = {"worker": site.system.processes["worker"].pid, "server": server.pid, "broker": broker}
+        _upload(site, "warm-up", WARM_UP)
+        pipeline.scan(site.context)
+        site.wait_for_verdicts("warm-up", WARM_UP, _PATIENCE_S)
         for number in range(size.rounds):
-            _make_sets(folder, f"round-{number}", size.sets)
-            before, started = {name: _cpu(process) for name, process in watched.items()}, time.process_time()
-            pipeline.scan(context)
+            _upload(site, f"round-{number}", size.sets)
+            before, started = {name: cpu_seconds(pid) for name, pid in watched.items()}, time.process_time()
+            pipeline.scan(site.context)
             scanned = time.process_time() - started
-            _wait_for_verdicts(context.sessions, WARM_UP + (number + 1) * size.sets)
-            spent = {"scan": scanned} | {name: _cpu(process) - before[name] for name, process in watched.items()}
+            site.wait_for_verdicts(f"round-{number}", size.sets, _PATIENCE_S)
+            spent = {"scan": scanned} | {name: cpu_seconds(pid) - before[name] for name, pid in watched.items()}
             yield {name: 1000 * seconds / (size.sets * PHOTOS) for name, seconds in spent.items()}
 
 
-def _without_a_queue(folder: Path, url: str, size: Size) -> Iterator[Step]:
+def _without_a_queue(server: PostgreSQLServer, size: Size) -> Iterator[Step]:
     """The same sets in this process: half of them with SQL, and the photos of the others alone."""
-    with _system(folder, url) as (_, context):
+    with deployed(server, "plain", log_level="WARNING") as site:
+        context = site.context
         scoring = free_scoring(context.settings, context.sessions)
         for number in range(size.rounds):
-            _make_sets(folder, f"round-{number}", size.sets)
+            _upload(site, f"round-{number}", size.sets)
             pipeline.scan(context)
             due = [work for work, _ in repositories.due_work(context.sessions, size.sets, timedelta(seconds=-1))]
             some, others = due[: size.sets // 2], due[size.sets // 2 :]
@@ -111,41 +98,10 @@ def _without_a_queue(folder: Path, url: str, size: Size) -> Iterator[Step]:
                 pipeline.classify(context, scoring, work)
 
 
-@contextmanager
-def _system(folder: Path, url: str) -> Iterator[tuple[Deployment, Context]]:
-    """A broker, settings for a store of photos in a folder, and what a process of ours holds with them."""
-    photos = folder / "photos"
-    photos.mkdir(parents=True)
-    with deployment(folder, url, store=photos, quiet_period=0, log_level="WARNING") as system:
-        values = {name.removeprefix("WALKAROUND_").lower(): value for name, value in system.environment.items()}
-        settings = load_settings(**{name: value for name, value in values.items() if name in Settings.model_fields})
-        yield system, held(make_app(settings)).context
-
-
-def _make_sets(folder: Path, name: str, sets: int) -> None:
-    """Sets of ten tiny files, each of a content of its own."""
+def _upload(site: Deployed, fleet: str, sets: int) -> None:
+    """Returns of tiny files."""
     for number in range(sets):
-        place = folder / "photos" / "returns" / name / f"V{number:05d}" / "2026-11-20-0900"
-        place.mkdir(parents=True)
-        for photo in range(PHOTOS):
-            (place / f"{photo:02d}.jpg").write_bytes(f"{name} {number} {photo}".encode())
-
-
-def _wait_for_verdicts(sessions: Sessions, sets: int) -> None:
-    def count() -> int:
-        with sessions() as session:
-            return session.scalar(text("SELECT count(*) FROM verdict")) or 0
-
-    wait_until(lambda: count() >= sets, 120, lambda: f"{count()} of {sets} sets have a verdict")
-
-
-def _cpu(process: int) -> float:
-    """CPU seconds of a process and its children so far, those that have ended too."""
-    place = Path(f"/proc/{process}")
-    after_name = (place / "stat").read_text().rpartition(")")[2].split()
-    ticks = sum(int(field) for field in after_name[11:15])  # user and system, of itself and of children that ended
-    children = [child for task in place.glob("task/*/children") for child in task.read_text().split()]
-    return ticks / os.sysconf("SC_CLK_TCK") + sum(_cpu(int(child)) for child in children)
+        site.upload(fleet, number)
 
 
 def _photos_alone(context: Context, scoring: Scoring, due: Sequence[repositories.WorkKey]) -> float:
@@ -231,10 +187,3 @@ def _measured(costs: dict[str, Spread], queued: list[Step], plain: list[Step]) -
             "plain": plain,
         },
     )
-
-
-if __name__ == "__main__":
-    found = measure("--small" in sys.argv)
-    RESULT.parent.mkdir(parents=True, exist_ok=True)
-    RESULT.write_text(json.dumps(asdict(found), indent=2, default=str) + "\n", encoding="utf-8")
-    sys.stdout.write(RESULT.read_text())
