@@ -112,6 +112,9 @@ class PhotoStore(Protocol):
     def write(self, key: str, data: bytes, *, content_type: str = "application/octet-stream") -> StoredObject:
         """Store `data` whole or not at all, replacing what was there."""
 
+    def create(self, key: str, data: bytes, *, content_type: str = "application/octet-stream") -> bool:
+        """Store `data` whole where nothing lies under the key yet; False, changing nothing, where something does."""
+
 
 @dataclass(frozen=True, slots=True)
 class ViewPlan:

@@ -18,6 +18,7 @@ from core.errors import InvalidKey, InvalidManifest, SettingsInvalid
 MANIFEST_NAME = "_manifest.json"
 MARKER_NAME = "_COMPLETE"
 REPORTS = "reports/"
+REVIEWS = "reviews/"
 MANIFEST_MAX_BYTES = 1_000_000
 WHOLE_STORE = "."
 KEY_MAX_BYTES = 1024  # S3's own limit
@@ -25,6 +26,7 @@ CAMERA_BELIEVED = timedelta(days=30)  # how long before its upload a photo may h
 
 # What operating systems leave in folders; nobody means these to be photos.
 _LITTER = frozenset({"thumbs.db", "desktop.ini"})
+_REVIEW_KEY = re.compile(rf"{REVIEWS}\d{{4}}-\d\d/[0-9a-f]{{64}}\.json")
 _FIELDS = frozenset({"fleet", "vehicle", "return"})
 _DEFAULT_FLEET = "default"
 _DEFAULT_RETURN = "1"
@@ -90,7 +92,7 @@ class KeyLayout:
     def parse(self, key: str) -> SetRef | None:
         """The set that `key` lies in, or None where it lies in none."""
         match = self._pattern.match(key)
-        if match is None or is_report_key(key) or any(part in (".", "..") for part in match[0].split("/")):
+        if match is None or is_own_key(key) or any(part in (".", "..") for part in match[0].split("/")):
             return None
         named = match.groupdict()
         return SetRef(
@@ -124,12 +126,17 @@ def is_photo_key(key: str) -> bool:
     """Whether the object is meant to be a photo: not a folder marker, not hidden, not a control file, not litter."""
     name = PurePosixPath(key).name
     litter = name.startswith((".", "_")) or name.lower() in _LITTER
-    return not (key.endswith("/") or litter or is_report_key(key))
+    return not (key.endswith("/") or litter or is_own_key(key))
 
 
-def is_report_key(key: str) -> bool:
-    """Whether the object is a report that Walkaround left there; a vehicle may be called `reports` all the same."""
-    return key.startswith(REPORTS) and key.endswith((".html", ".json"))
+def is_own_key(key: str) -> bool:
+    """Whether Walkaround wrote the object: a report or a review. A vehicle may be called `reports` all the same."""
+    return (key.startswith(REPORTS) and key.endswith((".html", ".json"))) or is_review_key(key)
+
+
+def is_review_key(key: str) -> bool:
+    """Whether the object is one recorded decision."""
+    return _REVIEW_KEY.fullmatch(key) is not None
 
 
 class ManifestEntry(BaseModel):

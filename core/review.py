@@ -1,11 +1,14 @@
 """A person's decision on a return as a line of JSON: how reviews come in from elsewhere, and how they go out."""
 
+import hashlib
+from datetime import UTC
 from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from core.domain import Label
 from core.errors import ReviewRefused
+from core.photoset import REVIEWS
 from core.verdict import canonical_json, sha256_of
 
 MAX_LINE_BYTES = 1_000_000
@@ -54,6 +57,17 @@ class ReviewLine(BaseModel):
     def names_verdict(self) -> bool:
         """Whether the line says which verdict was seen, or that none was."""
         return "verdict_by" in self.model_fields_set
+
+    @property
+    def object_key(self) -> str:
+        """Where the decision lies in a store; it follows from its key and its month, in any database the same.
+
+        Raises `ReviewRefused` where it has no key or time: only what was recorded has a place.
+        """
+        if self.key is None or self.reviewed_at is None:
+            raise ReviewRefused("key or reviewed_at is missing; take it in by `walkaround review import`")
+        at = self.reviewed_at.astimezone(UTC)
+        return f"{REVIEWS}{at.year:04}-{at.month:02}/{hashlib.sha256(self.key.encode()).hexdigest()}.json"
 
     def to_json(self) -> str:
         """The line, without its line end."""

@@ -116,6 +116,10 @@ class Settings(BaseSettings):
         default="",
         description="Where nightly reports go, under reports/: s3://..., a folder; the photos' store if empty.",
     )
+    reviews: str = Field(
+        default="",
+        description="Where decisions also go, under reviews/: s3://..., a folder; the photos' store if empty.",
+    )
     report_webhook_url: str | None = Field(default=None, description="Told of each nightly report, signed.")
     report_webhook_secret: SecretStr | None = Field(
         default=None, description="What these messages are signed with: HMAC-SHA256, at least 16 characters."

@@ -52,6 +52,11 @@ class PostgreSQLServer:
             self.control("pg_ctl", "-w", "-m", "immediate", "stop")
 
     @property
+    def pid(self) -> int:
+        """The process whose children serve the connections."""
+        return int((self._data / "postmaster.pid").read_text().split()[0])
+
+    @property
     def _data(self) -> Path:
         return self.socket_folder / "data"
 

@@ -13,7 +13,7 @@ from core.model.inference import BatchingClassifier
 from core.model.precision import identity_in
 from core.model.registry import open_model
 from core.photos.loader import ProcessPhotoLoader
-from core.photos.store import S3Options, open_store
+from core.photos.store import S3Options, open_own_place, open_store
 from core.photoset import CompletionRules, KeyLayout
 from core.policy import read_policy
 from core.settings import Settings
@@ -80,6 +80,11 @@ def make_store(settings: Settings) -> PhotoStore:
     return open_store(settings.store, s3_options(settings))
 
 
+def own_place(context: Context, place: str) -> PhotoStore:
+    """Where Walkaround's own objects go: `place`, or beside the photos where it is empty."""
+    return open_own_place(place, s3_options(context.settings)) if place else context.store
+
+
 def make_artefact(settings: Settings) -> Artefact:
     """The model that the settings name, verified. Loads no TensorFlow. Raises `ModelUnusable`."""
     return open_model(settings.model, s3_options(settings), settings.model_cache)
@@ -114,16 +119,16 @@ def make_loader(settings: Settings) -> PhotoLoader:
     )
 
 
-def make_scoring(settings: Settings, sessions: Sessions) -> Scoring:
-    """Open the model's artefact and start the processes that decode. Loads no TensorFlow yet: the first photo does.
-
-    The first model a database meets becomes the active one. Raises `ModelUnusable`, also where nobody asks for this
-    model: a worker that holds it would wait for ever.
 def make_fetchers(settings: Settings) -> Executor:
     """The threads that read photos from the store, for all sets in flight: no more photos than these are in memory."""
     return ThreadPoolExecutor(2 * settings.concurrency, thread_name_prefix="fetch")
 
 
+def make_scoring(settings: Settings, sessions: Sessions) -> Scoring:
+    """Open the model's artefact and start the processes that decode. Loads no TensorFlow yet: the first photo does.
+
+    The first model a database meets becomes the active one. Raises `ModelUnusable`, also where nobody asks for this
+    model: a worker that holds it would wait for ever.
     """
     artefact = make_artefact(settings)
     serves = _version_served(settings, sessions, artefact)

@@ -9,14 +9,12 @@ from typing import Any
 
 import structlog
 
-from core.domain import PhotoStore
-from core.photos.store import open_store
 from core.photoset import REPORTS
 from db import reports
 from db.reports import night as reading
 from db.reports.fleet import ReturnBrief, new_damage_since
 from db.reports.tables import ReportTable, Wanted, report_table
-from workers.context import Context, s3_options
+from workers.context import Context, own_place
 from workers.outgoing import tell
 from workers.report.drift import Drift, drift
 from workers.report.fleet import read_fleet
@@ -84,23 +82,13 @@ def _read(context: Context, counts: dict[str, int], since: datetime, now: dateti
 
 def _write(context: Context, night: Night) -> tuple[str, bytes]:
     """Both files, the page first: who reads the JSON finds the page that it names."""
-    store = _store(context)
+    store = own_place(context, context.settings.reports)
     day = night.made_at.astimezone(context.settings.zone).date()
     page, document = f"{REPORTS}fleet-{day}.html", f"{REPORTS}fleet-{day}.json"
     store.write(page, _page(context, night), content_type="text/html; charset=utf-8")
     text = json.dumps(_document(context, night, page), indent=2, ensure_ascii=False, allow_nan=False).encode()
     store.write(document, text, content_type="application/json")
     return page, text
-
-
-def _store(context: Context) -> PhotoStore:
-    """Where reports go: a place of their own, or beside the photos."""
-    place = context.settings.reports
-    if not place:
-        return context.store
-    if "://" not in place:
-        Path(place).expanduser().mkdir(parents=True, exist_ok=True)
-    return open_store(place, s3_options(context.settings))
 
 
 def _page(context: Context, night: Night) -> bytes:
@@ -138,16 +126,18 @@ def _facts(night: Night) -> list[tuple[str, str, int]]:
         ("photos not scored", "undecided", sum(night.refused.values())),
         ("returns events missed", "pending", counts.get("missing", 0)),
         ("repaired by the scan", "pending", counts.get("repaired", 0)),
+        ("reviews written to the store", "pending", counts.get("reviews_written", 0)),
         ("objects listed", "", counts.get("objects", 0)),
     ]
 
 
 def _notes(night: Night) -> list[str]:
     refused = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in night.refused.items())
-    failed = night.counts.get("failed", 0)
+    failed, unwritten = night.counts.get("failed", 0), night.counts.get("reviews_unwritten", 0)
     return [
         night.drift.words,
         *([f"Photos not scored: {refused}."] if refused else []),
+        *([f"{unwritten} reviews are in the database alone; the scan's log says why."] if unwritten else []),
         *([f"{failed} returns could not be looked at by the scan; its log says why."] if failed else []),
     ]
 

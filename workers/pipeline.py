@@ -22,6 +22,7 @@ from workers import telemetry
 from workers.arrival import arrival
 from workers.context import Context, Scoring
 from workers.listing import ListedSet, differs, listed_sets, side_by_side
+from workers.review_objects import write_missing_reviews
 from workers.scoring import LeaseLost, score_photos
 
 log = structlog.get_logger(__name__)
@@ -42,7 +43,10 @@ class Reconciled:
 
 @dataclass(slots=True)
 class Scanned:
-    """What a scan saw and mended; `strays` are objects under the scanned prefix that belong to no set."""
+    """What a scan saw and mended; `strays` are objects under the scanned prefix that belong to no set.
+
+    `reviews_written` had no object in the store until now; `reviews_unwritten` are not known to have one still.
+    """
 
     objects: int = 0
     sets: int = 0
@@ -51,6 +55,8 @@ class Scanned:
     failed: int = 0
     strays: int = 0
     rescoring: int = 0
+    reviews_written: int = 0
+    reviews_unwritten: int = 0
 
 
 def set_of(context: Context, key: str) -> SetRef:
@@ -166,6 +172,8 @@ def _look_again(context: Context, set_key: str) -> bool:
 def scan(context: Context, kind: str = "fleet") -> Scanned:
     """List the whole store, ingest what events missed, notice what is gone, open rescoring for a new model.
 
+    Then write the reviews that have no object in the store yet.
+
     Listing and database are walked side by side in key order, page by page: memory stays flat at any size, and a set
     that stands in the database as it is listed costs nothing but the listing.
     """
@@ -187,6 +195,7 @@ def scan(context: Context, kind: str = "fleet") -> Scanned:
             new.clear()
     _take_in(context, new, scanned)
     scanned.rescoring = open_rescoring(context)
+    _write_reviews(context, scanned)
     repositories.finish_scan(context.sessions, scan_id, asdict(scanned), datetime.now(UTC))
     log.info("scan_finished", kind=kind, **asdict(scanned))
     return scanned
@@ -217,6 +226,13 @@ def _repair(context: Context, ref: SetRef, scanned: Scanned) -> None:
     except WalkaroundError as error:
         scanned.failed += 1
         log.warning("set_not_ingested", set_key=ref.set_key, problem=str(error))
+
+
+def _write_reviews(context: Context, scanned: Scanned) -> None:
+    outcome = write_missing_reviews(context)
+    scanned.reviews_written, scanned.reviews_unwritten = outcome.written, outcome.unwritten
+    if outcome.problem:
+        log.warning("reviews_not_written", count=outcome.unwritten, problem=outcome.problem)
 
 
 def open_rescoring(context: Context) -> int:

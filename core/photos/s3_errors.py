@@ -13,7 +13,7 @@ _REFUSALS = {
     "NoSuchBucket": "there is no such bucket; check its name and the endpoint",
     "404": "there is no such bucket; check its name and the endpoint",
     "InvalidBucketName": "this is not a bucket's name; check it",
-    "AccessDenied": "access denied; allow s3:ListBucket and s3:GetObject to these credentials",
+    "AccessDenied": "access denied; allow s3:ListBucket and s3:GetObject to them, s3:PutObject where they write",
     "400": "the request was not accepted; check that the credentials have not expired, and the region",
     "403": "access denied; check the credentials, and allow s3:ListBucket and s3:GetObject to them",
     "AllAccessDisabled": "access is disabled for the whole account; ask its owner",
@@ -39,6 +39,7 @@ _THROTTLED = (
     "TooManyRequests",
     "RequestTimeout",
     "RequestLimitExceeded",
+    "ConditionalRequestConflict",  # two created one object at the same moment
 )
 
 _NO_CREDENTIALS = (

@@ -5,7 +5,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from core.domain import PhotoStore
-from core.errors import SettingsInvalid
+from core.errors import SettingsInvalid, StoreRefused
 from core.photos.store_folder import FolderPhotoStore
 
 
@@ -41,3 +41,13 @@ def open_store(url: str, options: S3Options) -> PhotoStore:
     if "://" in url or not url:
         raise SettingsInvalid(f"{url!r} is not a place for photos; write s3://bucket, s3://bucket/prefix or a folder")
     return FolderPhotoStore(Path(url).expanduser())
+
+
+def open_own_place(url: str, options: S3Options) -> PhotoStore:
+    """`open_store` for what Walkaround itself writes: a folder that is not there is made. Raises the same."""
+    if "://" not in url:
+        try:
+            Path(url).expanduser().mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreRefused(f"the folder {url} cannot be made: {error.strerror}; choose another") from error
+    return open_store(url, options)

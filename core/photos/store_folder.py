@@ -90,17 +90,31 @@ class FolderPhotoStore:
 
     def write(self, key: str, data: bytes, *, content_type: str = "application/octet-stream") -> StoredObject:  # noqa: ARG002
         """Store `data` whole or not at all: written beside, flushed to the disk, then renamed."""
+        path = self._writable(key)
+        with _translated(key), _clashes_refused(key):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _write_atomically(path, data, replacing=True)
+            return _stored(key, path.stat())
+
+    def create(self, key: str, data: bytes, *, content_type: str = "application/octet-stream") -> bool:  # noqa: ARG002
+        """Store `data` whole where no such file is yet, however many try at once; False where there is one."""
+        path = self._writable(key)
+        with _translated(key), _clashes_refused(key):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                _write_atomically(path, data, replacing=False)
+            except FileExistsError:
+                if not path.is_file():
+                    raise
+                return False
+        return True
+
+    def _writable(self, key: str) -> Path:
         validate_key(key)
         path = self._root / key
         if not self._holds(path) or key.endswith("/"):
             raise InvalidKey(f"{key} does not name a file inside {self._root}")
-        with _translated(key):
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                _write_atomically(path, data)
-            except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-                raise InvalidKey(f"{key} clashes with a file or folder of the same name; choose another") from error
-            return _stored(key, path.stat())
+        return path
 
     def _walk(self, folder: Path, prefix: str, unreadable: set[str]) -> Iterator[StoredObject]:
         try:
@@ -163,6 +177,14 @@ def _translated(what: str) -> Iterator[None]:
         raise StoreUnavailable(f"{what}: {error.strerror}; check the disk it lies on") from error
 
 
+@contextmanager
+def _clashes_refused(key: str) -> Iterator[None]:
+    try:
+        yield
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        raise InvalidKey(f"{key} clashes with a file or folder of the same name; choose another") from error
+
+
 def _key_of(path: str) -> str:
     return os.fsencode(path).decode(errors="backslashreplace")
 
@@ -175,22 +197,26 @@ def _etag(status: os.stat_result) -> str:
     return f"{status.st_size:x}-{status.st_mtime_ns:x}-{status.st_ctime_ns:x}-{status.st_ino:x}"
 
 
-def _write_atomically(path: Path, data: bytes) -> None:
+def _write_atomically(path: Path, data: bytes, *, replacing: bool) -> None:
+    """Raises FileExistsError where something is there and not to be replaced."""
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".partial", delete=False) as file:
+        beside = Path(file.name)
         try:
             file.write(data)
             file.flush()
             os.fchmod(file.fileno(), 0o644)
             os.fsync(file.fileno())
-            Path(file.name).replace(path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
+            if replacing:
+                beside.replace(path)
+            else:
+                path.hardlink_to(beside)  # unlike a rename, fails where there is one
+        finally:
+            beside.unlink(missing_ok=True)
     _sync_folder(path.parent)
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the rename itself survive a power cut."""
+    """Make the new name itself survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

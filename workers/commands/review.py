@@ -1,4 +1,4 @@
-"""`walkaround review add | import | export`: what people decide, before there is a page and beside it."""
+"""`walkaround review add | import | export | restore`: what people decide, before there is a page and beside it."""
 
 import getpass
 import json
@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.domain import Label
-from core.errors import ReviewRefused
+from core.errors import ReviewRefused, WalkaroundError
 from core.settings import load_settings
 
 if TYPE_CHECKING:  # what a command needs is imported when it runs
@@ -52,7 +52,7 @@ def add(
     decision: dict[str, Any] = {"set_key": set_key, "label": label, "reason_code": reason, "reviewer": who}
     latest = reports.latest_review(context.sessions, context.store.name, set_key)
     if latest is not None and latest.generation == (generation or latest.generation) and _same(latest, decision):
-        added = False
+        added, key = False, latest.idempotency_key
     else:
         # After another decision the same one again is a new one, and the command told twice still is one.
         key = f"add:{sha256_of([decision, generation, latest.key if latest else None])}"
@@ -61,8 +61,10 @@ def add(
         if isinstance(outcome, ReviewRefused):
             raise outcome
         added = outcome
+    unwritten = _write_objects(context, [key])
     if as_json:
-        typer.echo(json.dumps({"set_key": set_key, "label": label.value, "reviewer": who, "added": added}))
+        result = {"set_key": set_key, "label": label.value, "reviewer": who, "added": added, "unwritten": unwritten}
+        typer.echo(json.dumps(result))
     else:
         typer.echo(f"{set_key}: {label.value}, by {who}, {'recorded' if added else 'was recorded already'}")
 
@@ -80,22 +82,33 @@ def import_lines(
     Example: `walkaround review import decisions.jsonl`
     """
     context = _context()
-    counts = {"added": 0, "known": 0}
-    refused: list[dict[str, Any]] = []
+    recorded: list[str] = []
     with _reading(file) as source:
-        for line, outcome in _outcomes(context, source):
-            if isinstance(outcome, ReviewRefused):
-                refused.append({"line": line, "problem": str(outcome)})
-            else:
-                counts["added" if outcome else "known"] += 1
-    if as_json:
-        typer.echo(json.dumps({**counts, "refused": refused}, ensure_ascii=False))
-    else:
-        for item in refused:
-            typer.secho(f"line {item['line']}: {item['problem']}", err=True, fg=typer.colors.RED)
-        typer.echo(f"{counts['added']} added, {counts['known']} known already, {len(refused)} refused")
-    if refused:
-        raise typer.Exit(1)
+        counts, refused = _counted("line", _outcomes(context, source, recorded))
+    counts["unwritten"] = _write_objects(context, recorded)
+    _conclude(counts, refused, as_json=as_json)
+
+
+@review_app.command()
+def restore(as_json: AsJson = False) -> None:
+    """Bring back the decisions that lie in the store, after the database was lost and the fleet scanned again.
+
+    What is there already stays as it is. Objects that cannot be taken in are named and left out, the others go in; exit
+    code 1 where any was.
+
+    Example: `walkaround review restore`
+    """
+    from rich.console import Console
+    from rich.progress import track
+
+    from workers.review_objects import restore_reviews, stored_reviews
+
+    context = _context()
+    keys = stored_reviews(context)
+    outcomes = restore_reviews(context, keys)
+    shown = track(outcomes, "Reviews", total=len(keys), console=Console(stderr=True), transient=True)
+    counts, refused = _counted("object", shown)
+    _conclude(counts, refused, as_json=as_json)
 
 
 @review_app.command("export")
@@ -123,8 +136,54 @@ def export_lines(
     typer.echo(f"{count} decisions written to {file}")
 
 
-def _outcomes(context: "Context", source: Iterable[bytes]) -> Iterator[tuple[int, bool | ReviewRefused]]:
-    """What became of each line, by its number, batch by batch."""
+def _counted(
+    what: str, outcomes: "Iterable[tuple[int | str, bool | WalkaroundError]]"
+) -> tuple[dict[str, int], list[dict[str, Any]]]:
+    """How many were added and known, and which `what` was refused for which problem."""
+    counts, refused = {"added": 0, "known": 0}, []
+    for where, outcome in outcomes:
+        if isinstance(outcome, bool):
+            counts["added" if outcome else "known"] += 1
+        else:
+            refused.append({what: where, "problem": str(outcome)})
+    return counts, refused
+
+
+def _conclude(counts: dict[str, int], refused: list[dict[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({**counts, "refused": refused}, ensure_ascii=False))
+    else:
+        for item in refused:
+            (what, where), (_, problem) = item.items()
+            typer.secho(f"{what} {where}: {problem}", err=True, fg=typer.colors.RED)
+        typer.echo(f"{counts['added']} added, {counts['known']} known already, {len(refused)} refused")
+    if refused:
+        raise typer.Exit(1)
+
+
+def _write_objects(context: "Context", keys: list[str]) -> int:
+    """Write what was recorded under these keys to the store too; how many are not there, which a person is told."""
+    from db import reports
+    from workers.review_objects import BATCH, write_reviews
+
+    batches = (keys[first : first + BATCH] for first in range(0, len(keys), BATCH))
+    lines = (line for batch in batches for line in reports.recorded_reviews(context.sessions, batch))
+    outcome = write_reviews(context, lines)
+    if outcome.problem:
+        count = f"{outcome.unwritten} decisions are" if outcome.unwritten > 1 else "the decision is"
+        typer.secho(
+            f"{count} recorded in the database, but not written to the store: {outcome.problem}. The next fleet scan "
+            "writes what is missing there, and so does this command again.",
+            err=True,
+            fg=typer.colors.YELLOW,
+        )
+    return outcome.unwritten
+
+
+def _outcomes(
+    context: "Context", source: Iterable[bytes], recorded: list[str]
+) -> Iterator[tuple[int, bool | ReviewRefused]]:
+    """What became of each line, by its number, batch by batch; `recorded` gains the keys that are in the database."""
     from db import repositories
 
     numbered = ((number, text.strip()) for number, text in enumerate(source, start=1))
@@ -134,6 +193,11 @@ def _outcomes(context: "Context", source: Iterable[bytes]) -> Iterator[tuple[int
         stored = repositories.import_reviews(
             context.sessions, context.store.name, [line for _, line in good], datetime.now(UTC)
         )
+        recorded += [
+            line.idempotency_key
+            for (_, line), outcome in zip(good, stored, strict=True)
+            if not isinstance(outcome, ReviewRefused)
+        ]
         bad = [(number, line) for number, line in batch if isinstance(line, ReviewRefused)]
         yield from sorted(
             [*bad, *((number, outcome) for (number, _), outcome in zip(good, stored, strict=True))], key=_number

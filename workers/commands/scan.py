@@ -89,6 +89,8 @@ def embedded_settings(path: str, out: Path, model: str | None, key_template: str
     if key_template:
         values["key_template"] = key_template
     settings = load_settings(**values)
+    if "reviews" not in settings.model_fields_set:  # nothing is written beside somebody's photos
+        settings = settings.model_copy(update={"reviews": str(out.resolve())})
     if "key_template" not in settings.model_fields_set:
         settings = settings.model_copy(update={"key_template": _guessed_template(settings)})
     _make_folder(out)  # last: a wrong PATH leaves nothing behind

@@ -81,6 +81,15 @@ class TestKeys:
     def test_control_files_and_litter_are_no_photos(self, name: str) -> None:
         assert not is_photo_key(SET_KEY + name)
 
+    def test_what_walkaround_wrote_is_no_photo_and_makes_no_return(self) -> None:
+        review = f"reviews/2026-11/{'0' * 64}.json"
+        for key in (review, "reports/fleet-2026-11-23.html"):
+            assert not is_photo_key(key)
+            assert KeyLayout("{vehicle}/").parse(key) is None
+            assert KeyLayout("{vehicle}/{return}/").parse(key) is None
+        assert guess_layout([review, "HB-204/1.jpg"]).template == "{vehicle}/"
+        assert KeyLayout("{vehicle}/").parse("reviews/1.jpg") is not None
+
     def test_any_other_object_is_meant_to_be_a_photo(self) -> None:
         assert is_photo_key(SET_KEY + "notes.txt")
 

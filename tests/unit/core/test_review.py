@@ -1,5 +1,6 @@
 """A decision as a line: what it means, and what is said of a bad one."""
 
+import hashlib
 import json
 from datetime import UTC, datetime
 
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import ReviewRefused
+from core.photoset import is_review_key
 from core.review import MAX_LINE_BYTES, ReviewLine, parse_review
 
 LINE = {"set_key": "returns/f/v/r/", "label": "damaged", "reason_code": "dent", "reviewer": "ana"}
@@ -28,6 +30,18 @@ def test_the_same_line_is_the_same_decision_however_it_is_spaced() -> None:
 @pytest.mark.parametrize("change", [{"label": "clear"}, {"reviewer": "bo"}, {"generation": 1}, {"verdict_by": None}])
 def test_another_line_is_another_decision(change: dict[str, object]) -> None:
     assert parse(**change).idempotency_key != parse().idempotency_key
+
+
+def test_a_recorded_decision_has_one_place_in_the_store() -> None:
+    """Not its words decide where, but its key and its month in UTC: written again, it meets itself."""
+    at = "2026-12-01T00:30:00+02:00"
+    place = f"reviews/2026-11/{hashlib.sha256(b'k').hexdigest()}.json"
+    assert parse(key="k", reviewed_at=at).object_key == place
+    assert parse(key="k", reviewed_at=at, label="clear").object_key == place
+    assert is_review_key(place)
+    for missing in ({"key": "k"}, {"reviewed_at": at}):
+        with pytest.raises(ReviewRefused, match="key or reviewed_at is missing"):
+            _ = parse(**missing).object_key
 
 
 def test_absent_and_null_verdicts_differ() -> None:

@@ -20,12 +20,13 @@ from db.session import make_engine, make_sessions
 from tests.photo_sets import MARKED, NOW, must_claim, register, stored
 from tests.servers import S3Server
 from workers.cli import main
+from workers.commands.scan import embedded_settings
 
 COMMANDS = [
     *("scan", "up", "report", "audit", "replay", "doctor", "worker", "beat", "consume", "webhook", "ingest"),
     *("db upgrade", "model info", "model verify", "model activate"),
     *("model versions", "model shadow", "model compare", "model promote", "model rollback"),
-    *("review add", "review import", "review export"),
+    *("review add", "review import", "review export", "review restore"),
 ]
 # Nothing listens there: ports below 1024 are not handed out by chance.
 NOBODY = "127.0.0.1:9"
@@ -95,6 +96,14 @@ class TestScan:
     def test_an_empty_folder(self, walkaround: CommandLine, tmp_path: Path) -> None:
         (tmp_path / "empty").mkdir()
         assert "there are no photos under empty: a return is a folder of them" in walkaround.fails(1, "scan", "empty")
+
+    def test_nothing_is_written_beside_the_photos(
+        self, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings = embedded_settings(str(photos), tmp_path / "out", None, None)
+        assert settings.reviews == str(tmp_path / "out")
+        monkeypatch.setenv("WALKAROUND_REVIEWS", "s3://decisions")
+        assert embedded_settings(str(photos), tmp_path / "out", None, None).reviews == "s3://decisions"
 
     def test_results_inside_the_photos(self, walkaround: CommandLine, photos: Path) -> None:
         sentence = walkaround.fails(2, "scan", photos, "--out", photos / "out")

@@ -12,16 +12,17 @@ from typing import NoReturn
 import pytest
 from pydantic import SecretStr
 
-from core.domain import PhotoStore
-from core.errors import StoreRefused
+from core.domain import Label, PhotoStore
+from core.errors import StoreRefused, StoreUnavailable
 from core.photos.store import S3Options, open_store
 from core.photoset import CompletionRules, KeyLayout
+from core.review import ReviewLine, parse_review
 from core.settings import load_settings
 from core.signing import is_genuine
 from core.testing.classifier import FixedClassifier
 from core.testing.loader import InlinePhotoLoader
 from core.testing.store import MemoryPhotoStore
-from db import repositories
+from db import reports, repositories
 from db.session import Sessions
 from tests.integration.test_outgoing import SECRET, Receiver
 from tests.servers import S3Server
@@ -86,6 +87,8 @@ def test_the_night_is_told_and_its_page_needs_nothing_else(house: House) -> None
         "failed": 0,
         "strays": 0,
         "rescoring": 0,
+        "reviews_written": 0,
+        "reviews_unwritten": 0,
     }
     page = house.store.read(str(night["page"]), max_bytes=10**7).data.decode()
     assert "The night&#39;s fleet report" in page
@@ -102,10 +105,69 @@ def test_reports_are_never_taken_for_photos(house: House) -> None:
     assert (result.passed, result.sets, result.in_verdict) == (True, 2, 2)
 
 
-def test_a_vehicle_called_reports_is_a_vehicle(house: House) -> None:
-    house.put("1.jpg", GREEN, key(house, "reports", ""))
+@pytest.mark.parametrize("vehicle", ["reports", "reviews"])
+def test_a_vehicle_of_such_a_name_is_a_vehicle(house: House, vehicle: str) -> None:
+    house.put("1.jpg", GREEN, key(house, vehicle, ""))
     a_night(house)
-    assert key(house, "reports", "") in house.labels()
+    review(house, key(house, "FINE", ""))
+    pipeline.scan_if_due(house.context)
+    assert key(house, vehicle, "") in house.labels()
+
+
+def review(house: House, set_key: str, name: str = "k") -> None:
+    """Somebody decides, and the object is not written."""
+    line = ReviewLine(key=name, set_key=set_key, label=Label.DAMAGED, reason_code="dent", reviewer="ana")
+    assert repositories.import_reviews(house.context.sessions, house.store.name, [line], datetime.now(UTC)) == [True]
+
+
+def test_reviews_without_an_object_get_one(house: House) -> None:
+    a_night(house)
+    review(house, key(house, "FINE", ""))
+    review(house, key(house, "DENT", ""), "another")
+    for written in (2, 0):
+        night = pipeline.scan_if_due(house.context)
+        assert night is not None
+        assert (night.reviews_written, night.reviews_unwritten, night.strays, night.sets) == (written, 0, 0, 2)
+        (document,) = [entry.key for entry in house.store.list("reports/") if entry.key.endswith(".json")]
+        assert json.loads(house.store.read(document, max_bytes=10**6).data)["scan"]["reviews_written"] == written
+    stored = [house.store.read(entry.key, max_bytes=10**4).data for entry in house.store.list("reviews/")]
+    assert sorted(map(parse_review, stored), key=repr) == sorted(
+        reports.review_lines(house.context.sessions, house.store.name), key=repr
+    )
+    assert house.audit().passed
+
+
+@pytest.mark.parametrize("step", ["list", "create"])
+def test_a_store_that_takes_no_reviews_fails_no_scan(
+    house: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], step: str
+) -> None:
+    """And the report says that they are in the database alone."""
+    a_night(house)
+    review(house, key(house, "FINE", ""))
+    whole = getattr(house.store, step)
+
+    def away(wanted: str, *arguments: object, **named: object) -> object:
+        if wanted.startswith("reviews/"):
+            raise StoreUnavailable("the store is away")
+        return whole(wanted, *arguments, **named)
+
+    monkeypatch.setattr(house.store, step, away)
+    night = pipeline.scan_if_due(house.context)
+    assert night is not None
+    assert (night.reviews_written, night.reviews_unwritten) == (0, 1)
+    assert "the store is away" in "".join(capsys.readouterr())
+    (page,) = [entry.key for entry in house.store.list("reports/") if entry.key.endswith(".html")]
+    assert "1 reviews are in the database alone" in house.store.read(page, max_bytes=10**7).data.decode()
+
+
+def test_reviews_can_go_to_a_place_of_their_own(house: House, tmp_path: Path) -> None:
+    a_night(house)
+    review(house, key(house, "FINE", ""))
+    settings = house.context.settings.model_copy(update={"reviews": str(tmp_path / "elsewhere")})
+    night = pipeline.scan_if_due(replace(house.context, settings=settings))
+    assert night is not None
+    assert night.reviews_written == len(list((tmp_path / "elsewhere" / "reviews").glob("*/*.json"))) == 1
+    assert list(house.store.list("reviews/")) == []
 
 
 class FullStore(MemoryPhotoStore):

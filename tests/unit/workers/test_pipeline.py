@@ -486,6 +486,24 @@ def test_a_candidate_scores_beside_the_active_model_and_changes_nothing_people_s
     assert house.audit().passed
 
 
+def test_a_candidates_ring_that_an_active_worker_dropped_comes_again_later(house: House) -> None:
+    """So docs/deploy.md gives `rescore` to the candidate's workers."""
+    house.put("1.jpg", RED)
+    house.ingest()
+    house.answer()
+    classifier = FixedClassifier(name="second")
+    candidate = shadow(house, classifier.identity, POLICY)
+    assert house.answer() == [None], "an active model's worker took it and dropped it"
+    assert pipeline.reconcile(house.context).rung == 0, "rung for within WALKAROUND_REPUBLISH_AFTER"
+    later = replace(house.context, settings=load_settings(republish_after=0))
+    assert pipeline.reconcile(later).rung == 1
+    ((work, queue),) = house.rung
+    assert (work.model_id, queue) == (candidate, "rescore")
+    house.scoring = replace(house.scoring, model_id=candidate, classifier=classifier)
+    assert house.answer() == [Finish.VERDICT]
+    assert pipeline.reconcile(later).rung == 0
+
+
 def test_another_policy_over_the_same_weights_needs_no_photo(house: House) -> None:
     house.put("1.jpg", RED)
     house.put("2.jpg", GREEN)

@@ -1,6 +1,7 @@
 """`walkaround review`: decisions in and out, on both databases."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,12 +14,14 @@ from typer.testing import CliRunner
 
 from core.domain import Label, ModelState
 from core.errors import ReviewRefused
+from core.review import ReviewLine
 from db import reports, repositories
 from db.session import Sessions, make_sessions
 from tests.photo_sets import MARKED, NOW, judge, register, set_ref, stored
 from workers.commands.review import review_app
 
 KEY = set_ref(1).set_key
+EARLY = (NOW - timedelta(hours=1)).isoformat()
 
 
 def told(sessions: Sessions, bucket: str) -> None:
@@ -59,6 +62,10 @@ class House:
         file.write_text("\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines))
         outcome: dict[str, Any] = json.loads(self.run("import", file, "--json", code=code))
         return outcome
+
+    def objects(self) -> list[Path]:
+        """What lies under reviews/ in the store."""
+        return sorted((self.folder / "photos" / "reviews").glob("*/*.json"))
 
     def rows(self) -> list[dict[str, Any]]:
         with self.sessions() as session:
@@ -144,7 +151,7 @@ def test_bad_lines_are_named_and_the_good_ones_go_in(house: House) -> None:
 def test_a_line_told_again_after_a_late_photo_stays_what_it_was(house: House) -> None:
     house.take(line(1))
     judge(house.sessions, _arrive(house.sessions, str(house.folder / "photos"), 1, "a", "late"))
-    assert house.take(line(1)) == {"added": 0, "known": 1, "refused": []}
+    assert house.take(line(1)) == {"added": 0, "known": 1, "unwritten": 0, "refused": []}
     assert [row["seen_generation"] for row in house.rows()] == [1]
 
 
@@ -182,7 +189,7 @@ def test_what_goes_out_comes_in_unchanged(make_house: MakeHouse, sqlite_url: str
     assert len(exported.splitlines()) == 4
     for added in (4, 0):
         outcome = json.loads(second.run("import", first.folder / "out.jsonl", "--json"))
-        assert outcome == {"added": added, "known": 4 - added, "refused": []}
+        assert outcome == {"added": added, "known": 4 - added, "unwritten": 0, "refused": []}
     assert second.run("export") == exported
     assert json.loads(first.run("import", first.folder / "out.jsonl", "--json"))["known"] == 4
     plain = [[{**row, "created_at": None, "boxes": None} for row in house.rows()] for house in (first, second)]
@@ -205,6 +212,98 @@ def test_files_that_cannot_be_used_are_named(house: House, tmp_path: Path) -> No
         house.run("import", tmp_path / "none.jsonl")
     with pytest.raises(ReviewRefused, match="cannot be written: Is a directory"):
         house.run("export", tmp_path)
+
+
+def test_a_decision_lies_in_the_store_word_for_word(house: House) -> None:
+    house.run("add", KEY, "--label", "clear", "--reason", "dirt", "--reviewer", "ana")
+    house.take(line(2, generation=2, boxes=[{"photo": "a.jpg", "box": [0.1, 0.2, 0.3, 0.4]}]))
+    assert sorted(path.read_text() for path in house.objects()) == sorted(house.run("export").splitlines())
+
+
+def test_an_object_is_never_changed(house: House) -> None:
+    house.take(line(1, key="k"))
+    (path,) = house.objects()
+    before = (path.read_bytes(), path.stat().st_ino)
+    house.take(line(1, key="k"))
+    assert [(path.read_bytes(), path.stat().st_ino) for path in house.objects()] == [before]
+
+
+def test_a_store_that_takes_nothing_loses_no_decision(house: House) -> None:
+    """It is recorded, the person is told, and the same command again makes up for it."""
+    (house.folder / "photos" / "reviews").write_text("in the way")
+    arguments = ["add", KEY, "--label", "clear", "--reason", "dirt", "--json"]
+    result = CliRunner().invoke(review_app, arguments, env=house.environment)
+    assert result.exit_code == 0
+    assert "the decision is recorded in the database, but not written to the store: reviews/" in result.stderr
+    told = json.loads(result.stdout)
+    assert (told["added"], told["unwritten"]) == (True, 1)
+    (house.folder / "photos" / "reviews").unlink()
+    again = json.loads(house.run(*arguments))
+    assert (again["added"], again["unwritten"]) == (False, 0)
+    assert len(house.objects()) == len(house.rows()) == 1
+
+
+def test_nor_does_it_lose_those_of_a_file(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workers.review_objects.BATCH", 2)
+    (house.folder / "photos" / "reviews").write_text("in the way")
+    lines = [line(1, key=f"k{number}") for number in range(5)]
+    assert house.take(*lines) == {"added": 5, "known": 0, "unwritten": 5, "refused": []}
+    (house.folder / "photos" / "reviews").unlink()
+    assert house.take(*lines) == {"added": 0, "known": 5, "unwritten": 0, "refused": []}
+    assert len(house.objects()) == len(house.rows()) == 5
+
+
+def test_what_lies_in_the_store_comes_back(
+    make_house: MakeHouse, sqlite_url: str, postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Into a database that has none of it, in the order of decision; the second time nothing changes."""
+    monkeypatch.setattr("workers.review_objects.BATCH", 3)
+    lost, found = make_house(postgresql_url, "lost"), make_house(sqlite_url, "found")
+    for label in ("clear", "damaged", "clear", "damaged"):
+        lost.run("add", KEY, "--label", label, "--reason", "dirt", "--reviewer", "ana")
+    lost.take(*(line(2, key=f"k{number}", reason_code=f"r{number}", generation=2) for number in range(9)))
+    shutil.copytree(lost.folder / "photos" / "reviews", found.folder / "photos" / "reviews")
+    for added in (13, 0):
+        assert json.loads(found.run("restore", "--json")) == {"added": added, "known": 13 - added, "refused": []}
+    assert found.run("export") == lost.run("export")
+    decisions = [
+        {row.set_key: row.label for row in reports.current_verdicts(house.sessions)} for house in (lost, found)
+    ]
+    assert decisions[0] == decisions[1]
+    assert found.run("restore") == "0 added, 13 known already, 0 refused\n"
+
+
+def test_objects_that_are_no_decisions_are_named_and_left_out(house: House) -> None:
+    house.take(line(1, key="k", reviewed_at=EARLY, generation=1))
+    (good,) = house.objects()
+    text_of_it = good.read_text()
+    misplaced, torn = good.with_name("0" * 64 + ".json"), good.with_name("1" * 64 + ".json")
+    misplaced.write_text(text_of_it)
+    torn.write_text(text_of_it[:40])
+    (good.parent / "notes.txt").write_text("somebody's own")
+    outcome = json.loads(house.run("restore", "--json", code=1))
+    assert (outcome["added"], outcome["known"]) == (0, 1)
+    assert [item["object"].rpartition("/")[2][0] for item in outcome["refused"]] == ["0", "1"]
+    assert "belongs at reviews/2026-11/" in outcome["refused"][0]["problem"]
+    assert "it is not JSON" in outcome["refused"][1]["problem"]
+
+
+def test_a_decision_comes_back_without_the_verdict_of_a_model_that_is_gone(house: House) -> None:
+    gone = {"name": "old", **dict.fromkeys(("weights_sha256", "preprocess_sha256", "policy_sha256"), "a" * 64)}
+    told = ReviewLine.model_validate(line(1, key="k", generation=1, verdict_by=gone, reviewed_at=EARLY))
+    assert "gave no verdict" in house.take(told.model_dump(mode="json"), code=1)["refused"][0]["problem"]
+    path = house.folder / "photos" / told.object_key
+    path.parent.mkdir(parents=True)
+    path.write_text(told.to_json())
+    assert json.loads(house.run("restore", "--json"))["added"] == 1
+    assert [(row["label"], row["seen_verdict_id"]) for row in house.rows()] == [("clear", None)]
+
+
+def test_of_two_lines_of_one_import_the_later_counts(house: House) -> None:
+    house.take(line(1, label="clear", key="a"), line(1, label="damaged", key="b"), line(1, label="clear", key="c"))
+    moments = [row["created_at"] for row in house.rows()]
+    assert moments == sorted(set(moments), key=str)
+    assert len(set(moments)) == 3
 
 
 def test_many_lines_go_in_batch_by_batch(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,6 +41,27 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     assert store.read("a", max_bytes=9).data == b"old"
 
 
+def test_a_failed_creation_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FolderPhotoStore(tmp_path)
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StoreRefused, match="a: No space left on device"):
+        store.create("a", b"new")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_of_the_name_is_no_object(tmp_path: Path) -> None:
+    store = FolderPhotoStore(tmp_path)
+    store.create("a/b", b"x")
+    for key in ("a", "a/b/c"):
+        with pytest.raises(InvalidKey, match="clashes with a file or folder"):
+            store.create(key, b"x")
+    assert keys(store) == ["a/b"]
+
+
 def test_changes_that_hide_their_time_are_seen(tmp_path: Path) -> None:
     """Same size, same inode, modification time set back: the inode's own time cannot be."""
     store = FolderPhotoStore(tmp_path)
