@@ -76,8 +76,7 @@ def _latencies(server: PostgreSQLServer, name: str, size: Size, photos: list[byt
         _arrive(site, size, photos)
         if name != "idle" and site.verdicts("again") >= size.backlog:
             raise RuntimeError("the backlog ended before the fresh sets did: nothing was measured beside it")
-        with site.context.sessions() as session:
-            yield from map(float, session.scalars(text(_LATENCIES)))
+        yield from (float(seconds) for (seconds,) in site.ask(_LATENCIES))
         for worker in WAYS[name]:
             site.system.kill(worker)  # its backlog need not be finished
 

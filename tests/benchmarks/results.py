@@ -87,7 +87,7 @@ def fill(document: str, results: dict[str, Any]) -> str:
     return _PLACE.sub(section, document)
 
 
-_PLACE = re.compile(r"(?P<open><!-- bench: (?P<part>[a-z0-9-]+) -->\n).*?(?P<close><!-- end of bench -->)", re.DOTALL)
+_PLACE = re.compile(r"(?P<open><!-- bench: (?P<part>[a-z0-9_-]+) -->\n).*?(?P<close><!-- end of bench -->)", re.DOTALL)
 
 
 def _plain(cell: object) -> object:

@@ -12,10 +12,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import count
-from typing import Any
 
 from redis import Redis
-from sqlalchemy import text
 
 from tests.benchmarks.deployed import PHOTOS, Deployed, cpu_seconds, deployed, durable_postgresql
 from tests.benchmarks.measured import Measured, Table, ratio, spread
@@ -78,12 +76,12 @@ class Site:
         for number in range(sets):
             pipeline.ingest(context, pipeline.set_of(context, self._site.upload(fleet, number, self._photos)))
         self._site.wait_for_verdicts(fleet, sets, _WORK_SECONDS)
-        return [float(at) for (at,) in self._ask(_VERDICTS_QUERY, under=f"returns/{fleet}/%")]
+        return [float(at) for (at,) in self._site.ask(_VERDICTS_QUERY, under=f"returns/{fleet}/%")]
 
     def used(self) -> Used:
         """The servers' own counts, and the CPU that the kernel counted."""
         broker = self._broker.info()
-        [(transactions, wal)] = self._ask(_SERVER_QUERY)
+        [(transactions, wal)] = self._site.ask(_SERVER_QUERY)
         return Used(
             broker["total_commands_processed"],
             broker["used_cpu_user"] + broker["used_cpu_sys"],
@@ -96,19 +94,13 @@ class Site:
 
     def row_bytes(self) -> int:
         """Tables and their indexes on disk."""
-        [(size,)] = self._ask(_ROWS_QUERY)
+        [(size,)] = self._site.ask(_ROWS_QUERY)
         return int(size)
 
     def _idle(self) -> Used:
         before = self.used()
         time.sleep(_IDLE_SECONDS)
         return self.used().since(before)
-
-    def _ask(self, query: str, **values: object) -> list[Any]:
-        with (
-            self._site.context.sessions() as session
-        ):  # rolled back: no transaction is counted that no return asked for
-            return list(session.execute(text(query), values))
 
 
 def measure(small: bool) -> Measured:
