@@ -1,6 +1,7 @@
 """A person's decision on a return as a line of JSON: how reviews come in from elsewhere, and how they go out."""
 
 import hashlib
+from collections.abc import Iterable
 from datetime import UTC
 from typing import Annotated
 
@@ -31,7 +32,8 @@ class ReviewLine(BaseModel):
     """One decision. `set_key` names the return within its store; all that may be absent has a sensible meaning.
 
     `key` makes the decision one and the same wherever it is told again; absent, it follows from the line's content.
-    `generation` is the content that the reviewer saw; absent, the current one. `verdict_by` is the model version whose
+    `generation` is the content that the reviewer saw; absent, the current one. `photos_sha256` tells that content by
+    itself (`photos_sha256()`), for each database counts generations from 1. `verdict_by` is the model version whose
     verdict was on the screen: absent, the active one's; null, none. `boxes` are kept as they are. `reviewed_at` is
     absent for a decision made just now.
     """
@@ -41,6 +43,7 @@ class ReviewLine(BaseModel):
     key: _Name | None = None
     set_key: str = Field(max_length=1024)
     generation: int | None = Field(default=None, ge=1, lt=2**31)
+    photos_sha256: _Sha256 | None = None
     verdict_by: VersionRef | None = None
     label: Label
     reason_code: _Name
@@ -72,6 +75,11 @@ class ReviewLine(BaseModel):
     def to_json(self) -> str:
         """The line, without its line end."""
         return canonical_json(self.model_dump(mode="json"))
+
+
+def photos_sha256(versions: Iterable[tuple[str, str]]) -> str:
+    """What tells a return's content in any database: a hash of its photos' object keys and ETags, in any order."""
+    return sha256_of(sorted(list(version) for version in versions))
 
 
 def parse_review(text: bytes) -> ReviewLine:

@@ -258,7 +258,11 @@ class Verdict(Base):
 
 
 class Review(Base):
-    """What a person decided of a set, and which generation and verdict they had before them."""
+    """What a person decided of a set, and which generation and verdict they had before them.
+
+    `seen_photos_sha256` (`core.review.photos_sha256`) tells that generation in other databases, which count anew; it is
+    there where the generation was the current one.
+    """
 
     __tablename__ = "review"
     __table_args__ = (
@@ -272,6 +276,7 @@ class Review(Base):
     set_id: Mapped[int] = reference("photo_set.id")
     seen_verdict_id: Mapped[int | None] = mapped_column(RowId, ForeignKey("verdict.id"))
     seen_generation: Mapped[int]
+    seen_photos_sha256: Mapped[str | None] = mapped_column(Sha256)
     label: Mapped[Label]
     reason_code: Mapped[str]
     reviewer: Mapped[str]

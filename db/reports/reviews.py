@@ -65,6 +65,7 @@ def _line(review: Review, set_key: str, version: ModelVersion | None) -> ReviewL
         key=review.idempotency_key,
         set_key=set_key,
         generation=review.seen_generation,
+        photos_sha256=review.seen_photos_sha256,
         verdict_by=_ref(version) if version else None,
         label=review.label,
         reason_code=review.reason_code,

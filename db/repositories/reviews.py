@@ -1,21 +1,30 @@
 """Reviews: what people decided. Rows are only ever added."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.domain import Label, ModelState
+from core.domain import Label, ModelState, PhotoStatus
 from core.errors import ReviewRefused
-from core.review import ReviewLine
+from core.review import ReviewLine, photos_sha256
 from db.dialect import insert_for
-from db.models import ModelVersion, PhotoSet, Review, Verdict
+from db.models import ModelVersion, Photo, PhotoSet, Review, Verdict
 from db.session import transaction
 
 # A clock may be a little fast; a decision from further ahead is a mistake.
 _CLOCK_SKEW = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What a set holds now, by its number here and by what tells it in any database."""
+
+    generation: int
+    photos_sha256: str
 
 
 @transaction
@@ -45,8 +54,10 @@ def add_review(  # noqa: PLR0913  (one column each)
         "reviewer": reviewer,
         "boxes": boxes,
     }
-    _require_seen(session, set_id, seen_verdict_id, seen_generation)
-    return _insert(session, idempotency_key, decision, now).id
+    content = _content(session, set_id)
+    _require_seen(session, set_id, content, seen_verdict_id, seen_generation)
+    seen_photos = content.photos_sha256 if content and content.generation == seen_generation else None
+    return _insert(session, idempotency_key, decision, seen_photos, now).id
 
 
 @transaction
@@ -81,21 +92,48 @@ def _import(session: Session, bucket: str, line: ReviewLine, now: datetime, *, r
     }
     known = session.scalar(select(Review).where(Review.idempotency_key == line.idempotency_key))
     if known is not None:
-        _require_same(known, decision | ({"seen_generation": line.generation} if line.generation else {}))
+        _require_same(known, decision | _seen_by_name(line))
         return False
-    decision["seen_generation"] = _seen_generation(photo_set, line)
+    content = _content(session, photo_set.id)
+    assert content is not None, "the set is there"
+    decision["seen_generation"] = _seen_generation(photo_set, content, line)
     try:
         decision["seen_verdict_id"] = _seen_verdict(session, photo_set.id, decision["seen_generation"], line)
     except ReviewRefused:
         if not restoring:
             raise
         decision["seen_verdict_id"] = None
-    _insert(session, line.idempotency_key, decision, line.reviewed_at or now)
+    seen_photos = line.photos_sha256
+    if decision["seen_generation"] == content.generation:
+        seen_photos = content.photos_sha256
+    _insert(session, line.idempotency_key, decision, seen_photos, line.reviewed_at or now)
     return True
 
 
-def _seen_generation(photo_set: PhotoSet, line: ReviewLine) -> int:
-    current = photo_set.generation
+def _content(session: Session, set_id: int) -> _Content | None:
+    """One statement, so that number and photos belong together whatever is ingested meanwhile."""
+    live = (Photo.set_id == PhotoSet.id) & ~Photo.superseded & (Photo.status != PhotoStatus.GONE)
+    query = select(PhotoSet.generation, Photo.object_key, Photo.etag).outerjoin(Photo, live)
+    rows = session.execute(query.where(PhotoSet.id == set_id)).all()
+    if not rows:
+        return None
+    return _Content(rows[0].generation, photos_sha256((row.object_key, row.etag) for row in rows if row.object_key))
+
+
+def _seen_by_name(line: ReviewLine) -> dict[str, Any]:
+    """What the line says of the content that was seen: the photos, else the number."""
+    if line.photos_sha256 is not None:
+        return {"seen_photos_sha256": line.photos_sha256}
+    return {"seen_generation": line.generation} if line.generation is not None else {}
+
+
+def _seen_generation(photo_set: PhotoSet, content: _Content, line: ReviewLine) -> int:
+    """The number here of the content that was seen; another database may have counted it differently."""
+    current = content.generation
+    if line.photos_sha256 == content.photos_sha256:
+        return current
+    if line.photos_sha256 is not None and (line.generation is None or line.generation >= current):
+        raise ReviewRefused(f"{line.set_key} holds other photos than those this was decided on; look at it again")
     if line.generation is not None:
         if line.generation > current:
             raise ReviewRefused(f"generation {line.generation} of {line.set_key} is not there; the latest is {current}")
@@ -125,8 +163,8 @@ def _seen_verdict(session: Session, set_id: int, generation: int, line: ReviewLi
     return found
 
 
-def _insert(session: Session, key: str, decision: dict[str, Any], at: datetime) -> Review:
-    row = {"idempotency_key": key, **decision, "created_at": at}
+def _insert(session: Session, key: str, decision: dict[str, Any], seen_photos: str | None, at: datetime) -> Review:
+    row = {"idempotency_key": key, **decision, "seen_photos_sha256": seen_photos, "created_at": at}
     session.execute(insert_for(session, Review).on_conflict_do_nothing(), [row])
     stored = session.scalars(select(Review).where(Review.idempotency_key == key)).one()
     _require_same(stored, decision)
@@ -140,9 +178,10 @@ def _require_same(stored: Review, decision: dict[str, Any]) -> None:
         )
 
 
-def _require_seen(session: Session, set_id: int, verdict_id: int | None, generation: int) -> None:
-    photo_set = session.get(PhotoSet, set_id)
-    if photo_set is None or not 0 < generation <= photo_set.generation:
+def _require_seen(
+    session: Session, set_id: int, content: _Content | None, verdict_id: int | None, generation: int
+) -> None:
+    if content is None or not 0 < generation <= content.generation:
         raise ReviewRefused(f"there is no generation {generation} of set {set_id}; reload the page and decide again")
     verdict = session.get(Verdict, verdict_id) if verdict_id is not None else None
     if verdict_id is not None and (verdict is None or (verdict.set_id, verdict.generation) != (set_id, generation)):

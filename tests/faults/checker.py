@@ -110,6 +110,7 @@ def unstored_reviews(objects: Mapping[str, bytes], tables: Mapping[str, list[Row
             "key": row["idempotency_key"],
             "set_key": names[row["set_id"]],
             "generation": row["seen_generation"],
+            "photos_sha256": row["seen_photos_sha256"],
         }
         stored = json.loads(objects.get(key, b"{}"))
         if {name: stored.get(name) for name in expected} != expected:

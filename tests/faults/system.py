@@ -386,16 +386,6 @@ class System:
             for row in self.tables()["review"]
         }
 
-    def reviews_ahead_of(self, restored: "System") -> set[str]:
-        """Keys of the reviews of a generation that the restored database, which counts anew, has not come to."""
-        keys = {row["id"]: row["set_key"] for row in self.tables()["photo_set"]}
-        reached = {row["set_key"]: row["generation"] for row in restored.tables()["photo_set"]}
-        return {
-            row["idempotency_key"]
-            for row in self.tables()["review"]
-            if row["seen_generation"] > reached[keys[row["set_id"]]]
-        }
-
     def leased(self) -> int:
         """How many sets are in hand."""
         return self._count("SELECT count(*) FROM work WHERE state = 'leased'")

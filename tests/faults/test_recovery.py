@@ -17,7 +17,7 @@ SETS = 15
 
 @pytest.mark.scenario("23 the database lost and restored from a dump")
 @pytest.mark.faults
-@pytest.mark.parametrize("seed", [1])
+@pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])
 def test_restoring_the_database(run: System, seed: int, make_system: MakeSystem, tmp_path: Path) -> None:
     run.start_all()
     returns = make_returns(run.rng, SETS)
@@ -41,11 +41,9 @@ def test_restoring_the_database(run: System, seed: int, make_system: MakeSystem,
     again.finish_well()
     assert _decisions(again) == _decisions(run), "what was decided after the dump is decided again, and the same"
     assert again.reviews() == {}, "they were made after the dump"
-    # Sets that the dump did not know count their generations from 1 again: a review of a later one is named.
-    ahead = run.reviews_ahead_of(again)
-    restored = again.restore_reviews()
-    assert (restored["added"], restored["known"], len(restored["refused"])) == (SETS - len(ahead), 0, len(ahead))
-    assert again.reviews() == {key: said for key, said in run.reviews().items() if key not in ahead}
+    # Sets that the dump did not know count their generations from 1 again; the photos tell which was reviewed.
+    assert again.restore_reviews() == {"added": SETS, "known": 0, "refused": []}
+    assert again.reviews() == run.reviews()
     run.figures.counts.update({"reviews submitted": SETS, "reviews stored": len(again.reviews())})
 
 

@@ -77,7 +77,8 @@ def import_lines(
     """Take in decisions. Lines that are wrong are named and left out, the others go in; exit code 1 where any was.
 
     A line: `{"set_key": "returns/F/V/R/", "label": "damaged", "reason_code": "dent", "reviewer": "ana"}`. It may also
-    name `generation`, `reviewed_at`, `boxes`, `verdict_by` and `key`. The same line again changes nothing.
+    name `generation`, `photos_sha256`, `reviewed_at`, `boxes`, `verdict_by` and `key`. The same line again changes
+    nothing.
 
     Example: `walkaround review import decisions.jsonl`
     """

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from core.domain import Label, ModelState
 from core.errors import ReviewRefused
-from core.review import ReviewLine
+from core.review import ReviewLine, photos_sha256
 from db import reports, repositories
 from db.session import Sessions, make_sessions
 from tests.photo_sets import MARKED, NOW, judge, register, set_ref, stored
@@ -160,6 +160,27 @@ def test_a_decision_older_than_the_photos_is_not_taken_for_one_on_them(house: Ho
     (refused,) = house.take(line(2, reviewed_at=early), code=1)["refused"]
     assert "changed after this was decided; look again, or name the generation (the latest is 2)" in refused["problem"]
     assert house.take(line(2, reviewed_at=early, generation=1))["added"] == 1
+
+
+def test_a_decision_finds_its_photos_where_generations_are_counted_otherwise(
+    make_house: MakeHouse, sqlite_url: str, postgresql_url: str
+) -> None:
+    lost, anew = make_house(sqlite_url, "lost"), make_house(postgresql_url, "anew")
+    lost.take(line(2, key="k", verdict_by=None))
+    told = {**json.loads(lost.run("export")), "generation": 7}
+    assert anew.take(told)["added"] == 1
+    assert anew.take(told)["known"] == 1
+    assert [row["seen_generation"] for row in anew.rows()] == [2]
+    assert [row.decided_by for row in reports.current_verdicts(anew.sessions)].count("person") == 1
+
+
+def test_a_decision_on_other_photos_is_not_taken_for_one_on_these(house: House) -> None:
+    other = photos_sha256([("a.jpg", "another")])
+    for fields in ({}, {"generation": 2}, {"generation": 9}):
+        (refused,) = house.take(line(2, photos_sha256=other, **fields), code=1)["refused"]
+        assert "holds other photos than those this was decided on; look at it again" in refused["problem"]
+    assert house.take(line(2, photos_sha256=other, generation=1))["added"] == 1
+    assert [row["seen_photos_sha256"] for row in house.rows()] == [other]
 
 
 def test_a_key_of_another_decision_is_refused(house: House) -> None:
