@@ -18,11 +18,11 @@ class Recipe:
     """
 
     seed: int = 0
-    input_size: int = 224
-    tiles: int = 2
+    input_size: int = 448
+    tiles: int = 0
     tiles_drawn: int = 2
     augmented: int = 1
-    epochs: int = 3
+    epochs: int = 6
     drawn: int = 1
     clean: float = 0.6
     painted: float = 0.0

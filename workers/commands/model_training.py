@@ -66,8 +66,8 @@ def train(  # noqa: PLR0913, PLR0917  (each is an option of the command)
     name: Annotated[str, typer.Option(help="The model's name, which its card carries.")] = "walkaround-resnet50",
     seed: Annotated[int, typer.Option(help="Everything random follows from it.")] = 0,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of the second phase.")] = None,
-    size: Annotated[int, typer.Option(min=32, max=1024, help="Input size in pixels.")] = 224,
-    tiles: Annotated[int, typer.Option(min=0, max=8, help="Look at N x N tiles too; 0: the whole photo only.")] = 2,
+    size: Annotated[int, typer.Option(min=32, max=1024, help="Input size in pixels.")] = 448,
+    tiles: Annotated[int, typer.Option(min=0, max=8, help="Look at N x N tiles too; 0: the whole photo only.")] = 0,
     flip: Annotated[bool, typer.Option(help="Look at each view mirrored too: twice the cost.")] = False,
     check: Annotated[bool, typer.Option(help="Refuse data that `model data` finds fault with.")] = True,
 ) -> None:
