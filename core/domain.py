@@ -116,6 +116,9 @@ class PhotoStore(Protocol):
         """Store `data` whole where nothing lies under the key yet; False, changing nothing, where something does."""
 
 
+BASE_SIZE = 224  # what ImageNet's ResNet50 was trained at
+
+
 @dataclass(frozen=True, slots=True)
 class ViewPlan:
     """How a photo becomes network inputs; part of a model's identity.
@@ -124,7 +127,7 @@ class ViewPlan:
     each `tile_share` of the photo's width and height, resized to the same square.
     """
 
-    size: int = 224
+    size: int = BASE_SIZE
     tiles: int = 0
     tile_share: float = 0.6
 
@@ -132,6 +135,11 @@ class ViewPlan:
     def count(self) -> int:
         """Views per photo."""
         return 1 + self.tiles * self.tiles
+
+    @property
+    def cost(self) -> float:
+        """What a photo asks of the network, in views of 224 x 224 pixels; a smaller view counts as one."""
+        return self.count * max(1.0, (self.size / BASE_SIZE) ** 2)
 
     @property
     def tile_offsets(self) -> tuple[float, ...]:

@@ -69,7 +69,10 @@ class Settings(BaseSettings):
         description="Arithmetic of the network; auto is float32. bfloat16 and int8 are faster on a CPU that has them, "
         "and move probabilities; int8 needs walkaround[openvino] and `walkaround model quantise`.",
     )
-    batch_size: PositiveInt = Field(default=32, description="The most photos in one batch on the device.")
+    batch_size: PositiveInt = Field(
+        default=32,
+        description="The most views of 224 x 224 pixels in one batch on the device; a larger one counts more.",
+    )
 
     quiet_period: timedelta = Field(
         default=_RULES.quiet_period,

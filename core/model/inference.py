@@ -53,14 +53,17 @@ class BatchingClassifier:
         threads: int | None = None,
         open_device: Callable[[], Device] | None = None,
     ) -> None:
-        """`batch_size` counts views: photos, where the model has no tiles. `open_device` stands in for the engine."""
+        """`batch_size` counts views of 224 x 224 pixels, and a larger view as more: batches of any model take the same
+        memory. `open_device` stands in for the engine.
+        """
         self._card = artefact.card
         self._identity = identity_in(artefact, precision)
         self._plan = artefact.card.input.plan
+        self._photos_per_batch = max(1, int(batch_size / self._plan.cost))
+        views = self._photos_per_batch * self._plan.count
         self._open_device = open_device or (
-            lambda: load_engine(artefact, precision=precision, batch_size=batch_size, threads=threads)
+            lambda: load_engine(artefact, precision=precision, batch_size=views, threads=threads)
         )
-        self._photos_per_batch = max(1, batch_size // self._plan.count)
         self._device: Device | None = None
         self._queue: deque[_Request] = deque()
         self._changed = threading.Condition()

@@ -42,7 +42,7 @@ def as_measured(found: dict[str, Any]) -> Measured:
                 ["probability of a photo, beside float32 in batches", "mean", "95 %", "largest", "other side of 0.5",
                  "other zone of the policy"],
                 differences,
-                title=f"{found['photos']} photos of the test split, five views each",
+                title=f"{found['photos']} photos of the test split",
             ),
             Table(["engine", *(name.replace("_", " ") for name in MEASURES)], whole, title="What each is worth there"),
             Table(["accuracy by source", "photos", *engines], worth),

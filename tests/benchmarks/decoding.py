@@ -1,4 +1,4 @@
-"""Photos to the network's one view of 224 x 224, beside Pillow, and beside OpenCV and simplejpeg in the bench venv."""
+"""Photos to the shipped model's input, beside Pillow, and beside OpenCV and simplejpeg in the bench venv."""
 
 import io
 import json
@@ -11,15 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from core.domain import Pixels, ViewPlan
+from core.domain import Pixels
+from core.model.artefact import open_artefact
 from core.photos.decode import decode, load_photo, make_views, min_side_for
 from core.photos.loader import ProcessPhotoLoader
+from core.settings import SHIPPED_MODEL
 from tests.benchmarks.environment import bench_python
 from tests.benchmarks.measured import BUILD, ROOT, Measured, Spread, Table, interleaved, ratio, spread
 from tests.benchmarks.photographs import photographs
 
-SIZE = (224, 224)
-_PLAN = ViewPlan()
+_PLAN = open_artefact(SHIPPED_MODEL).card.input.plan
+SIZE = (_PLAN.size, _PLAN.size)
 Decoder = Callable[[bytes], Pixels]
 
 
@@ -30,7 +32,7 @@ def measure(small: bool) -> Measured:
     others = _others(photos, rounds)
     ours = times["ours"]
     fastest = min(
-        (times["Pillow draft 1/8, resize"], *others["times"].values()), key=lambda found: spread(found).median
+        (times["Pillow draft at most, resize"], *others["times"].values()), key=lambda found: spread(found).median
     )
     two = _scaling(photos, rounds)
     rows = [
@@ -49,7 +51,12 @@ def measure(small: bool) -> Measured:
         },
         tables=[
             Table(
-                ["12-megapixel JPEG to 224 x 224", "ms a photo, one thread", "mean difference, grey levels", "largest"],
+                [
+                    f"12-megapixel JPEG to {SIZE[0]} x {SIZE[1]}",
+                    "ms a photo, one thread",
+                    "mean difference, grey levels",
+                    "largest",
+                ],
                 rows,
             ),
             Table(
@@ -59,9 +66,9 @@ def measure(small: bool) -> Measured:
         ],
         notes=[
             "Differences are from Pillow's full decode with an antialiased bicubic resize, over every pixel. "
-            '"All that is kept of a photo" is what a worker asks for: five views, quality '
+            '"All that is kept of a photo" is what a worker asks for: the view, quality '
             "and perceptual hash. `decode_two_threads`: how many times the rate of one thread two have; "
-            "`decode_two_processes` the same for the worker's sandboxed decoders with the shipped five views. "
+            "`decode_two_processes` the same for the worker's sandboxed decoders. "
             "simplejpeg and OpenCV run in a process of their own, after ours in the same run."
         ],
     )
@@ -90,14 +97,14 @@ def _ours(data: bytes) -> Pixels:
 
 
 def _whole(data: bytes) -> Pixels:
-    view: Pixels = load_photo(data, ViewPlan(tiles=2)).views[0]
+    view: Pixels = load_photo(data, _PLAN).views[0]
     return view
 
 
 PILLOW: dict[str, Decoder] = {
     "Pillow open, convert, resize": _full,
     "Pillow draft to twice the size, resize": _draft,
-    "Pillow draft 1/8, resize": _draft_8,
+    "Pillow draft at most, resize": _draft_8,
     "ours": _ours,
     "ours, all that is kept of a photo": _whole,
 }
@@ -122,7 +129,6 @@ def _differences(name: str, photos: Sequence[bytes]) -> list[object]:
 def _scaling(photos: Sequence[bytes], rounds: int) -> dict[str, Spread]:
     """How many times the rate of one do two threads decode with, and two of the worker's processes."""
     many = list(photos) * 2
-    plan = ViewPlan(tiles=2)
     loaders = [ProcessPhotoLoader(count, 1 << 30, 60.0) for count in (1, 2)]
     try:
         with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(2) as two:
@@ -130,8 +136,8 @@ def _scaling(photos: Sequence[bytes], rounds: int) -> dict[str, Spread]:
                 {
                     "one thread": lambda: list(one.map(_ours, many)),
                     "two threads": lambda: list(two.map(_ours, many)),
-                    "one process": lambda: list(one.map(lambda data: loaders[0].load(data, plan), many)),
-                    "two processes": lambda: list(two.map(lambda data: loaders[1].load(data, plan), many)),
+                    "one process": lambda: list(one.map(lambda data: loaders[0].load(data, _PLAN), many)),
+                    "two processes": lambda: list(two.map(lambda data: loaders[1].load(data, _PLAN), many)),
                 },
                 rounds,
             )

@@ -39,7 +39,7 @@ def as_measured(found: dict[str, Any]) -> Measured:
         },
         tables=[
             Table(
-                ["views of 224 x 224 per second", *(f"batches of {size}" for size in batches)],
+                ["views of the shipped model's size per second", *(f"batches of {size}" for size in batches)],
                 rows,
             ),
             Table(
@@ -48,9 +48,9 @@ def as_measured(found: dict[str, Any]) -> Measured:
             ),
         ],
         notes=[
-            f"Ratios are of batches of {RATIO_BATCH}. A photo is five views for the shipped model. All in one process, "
-            f"in turn; {found['versions']}. `without_heatmap_vs_with` is the time of a pass with its exact heat map by "
-            "the time of one without: 1.05 would be 5 % for the map."
+            f"Ratios are of batches of {RATIO_BATCH}. All in one process, in turn; {found['versions']}. "
+            "`without_heatmap_vs_with` is the time of a pass with its exact heat map by the time of one without: 1.05 "
+            "would be 5 % for the map."
         ],
         figures=found,
     )

@@ -6,6 +6,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from core.model.artefact import open_artefact
+from core.settings import SHIPPED_MODEL
 from tests.benchmarks.measured import ROOT, Measured, Table, spread
 from tests.benchmarks.start_up import process_cost
 
@@ -30,14 +32,14 @@ with open(f"{folder}/frozen.pb", "wb") as file:
 with open(f"{folder}/names.txt", "w") as file:
     file.write("\\n".join([frozen.inputs[0].name, *(output.name for output in frozen.outputs)]))
 """
-_ONE_PASS = "[output.numpy() for output in forward(tf.zeros((2, 224, 224, 3), tf.uint8))]"
+_ONE_PASS = "[output.numpy() for output in forward(tf.zeros((2, size, size, 3), tf.uint8))]"
 _STARTS = {
     "as it is: folded from the artefact, sha256 verified": """
 import numpy as np
 from core.model.artefact import open_artefact
 from core.model.engine import load_engine
 from core.settings import SHIPPED_MODEL
-load_engine(open_artefact(SHIPPED_MODEL)).run(np.zeros((2, 224, 224, 3), np.uint8))
+load_engine(open_artefact(SHIPPED_MODEL)).run(np.zeros((2, size, size, 3), np.uint8))
 """,
     "an exported SavedModel of the same pass": f"""
 import tensorflow as tf
@@ -63,7 +65,7 @@ def measure(small: bool) -> Measured:
     rounds = 1 if small else 5
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"}
     with tempfile.TemporaryDirectory() as folder:
-        named = f"folder = {folder!r}\n"
+        named = f"folder, size = {folder!r}, {open_artefact(SHIPPED_MODEL).card.input.size}\n"
         subprocess.run([sys.executable, "-c", named + _EXPORT], cwd=ROOT, env=environment, check=True)
         found: dict[str, list[tuple[float, float]]] = {name: [] for name in _STARTS}
         for number in range(rounds + 1):

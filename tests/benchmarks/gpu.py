@@ -20,7 +20,7 @@ from tests.benchmarks.measured import Measured, Table, seconds, spread
 from tests.benchmarks.photographs import photo_sets
 from tests.benchmarks.pipeline import scan
 
-GFLOP_A_VIEW = 7.71  # two for each of the 3.856 G multiply-adds of ResNet50's convolutions at 224 x 224
+GFLOP_AT_224 = 7.71  # two for each of the 3.856 G multiply-adds of ResNet50's convolutions at 224 x 224
 # Dense peak, TFLOP/s, from the makers' data sheets: bfloat16 and float16 tensor cores.
 PEAKS = {"H200": 989.0, "H100 PCIe": 756.0, "H100": 989.0, "A100": 312.0, "L40S": 362.0, "L4": 121.0, "A10": 125.0}
 PEAKS |= {"T4": 65.0, "V100": 125.0}
@@ -35,8 +35,13 @@ def measure(small: bool) -> Measured:
     rows = [[one.name, *_rates(one, artefact, batches, rounds)] for one in passes]
     ceilings = [ceiling(one.precision, 1024 if small else 8192 if card else 2048) for one in passes]
     fastest = {row[0]: max(rate.median for rate in row[1:]) for row in rows}
+    flop = artefact.card.input.plan.cost / artefact.card.input.plan.count * GFLOP_AT_224 * 1e9
     shares = [
-        [one.name, f"{highest / 1e12:.2f}", _percent(fastest[one.name] * GFLOP_A_VIEW * 1e9 / highest)]
+        [
+            one.name,
+            f"{highest / 1e12:.2f}",
+            _percent(fastest[one.name] * flop / highest),
+        ]
         for one, highest in zip(passes, ceilings, strict=True)
     ]
     where = card or "the CPU, for there is no GPU here"

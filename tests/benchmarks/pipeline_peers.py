@@ -55,13 +55,13 @@ def floor(artefact: Artefact, paths: Sequence[str], precision: Any) -> dict[str,
     """Seconds a photo to decode on all cores, and to score on all cores, and the rate of both one after the other."""
     plan = artefact.card.input.plan
     data = [Path(path).read_bytes() for path in paths]
-    engine = load_engine(artefact, precision=precision, batch_size=_BATCH)
+    engine = load_engine(artefact, precision=precision, batch_size=max(1, int(_BATCH / plan.cost)) * plan.count)
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda photo: load_photo(photo, plan), data[:2]))
         start = time.perf_counter()
         photos = [loaded.views for loaded in pool.map(lambda photo: load_photo(photo, plan), data)]
         decode = (time.perf_counter() - start) / len(data)
-    each = max(1, _BATCH // plan.count)
+    each = max(1, int(_BATCH / plan.cost))
     batch, rounds = list(islice(cycle(photos), each)), max(3, _SCORED // each)
     score_photos(engine, batch, artefact.card)
     start = time.perf_counter()

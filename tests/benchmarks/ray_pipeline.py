@@ -74,7 +74,7 @@ def documented(paths: list[str], folder: str, plan: ViewPlan) -> Any:
         KerasActor,
         fn_constructor_args=(folder,),
         concurrency=1,
-        batch_size=max(1, 32 // plan.count),
+        batch_size=max(1, int(32 / plan.cost)),
         num_cpus=0,  # asking for other means than the tasks before it, or Ray resizes in the one actor: slower
     )
 
@@ -92,7 +92,7 @@ def ours(paths: list[str], folder: str, precision: str, plan: ViewPlan) -> Any:
             OurActor,
             fn_constructor_args=(folder, precision),
             concurrency=1,
-            batch_size=max(1, 32 // plan.count),
+            batch_size=max(1, int(32 / plan.cost)),
             num_cpus=0,
         )
     )
