@@ -153,7 +153,7 @@ def _measured(
         ],
         notes=[
             f"The floor is of {decode:.1f} ms to decode (two threads on two photos at once, divided by two; views, "
-            f"quality, perceptual hash) and {model:.1f} ms for the model (batches of as many pixels as 32 views of 224; "
+            f"quality, perceptual hash) and {model:.1f} ms for the model (as many pixels a batch as 32 views of 224; "
             "all cores), taken between the runs. From the second quarter to the last, resident memory changed by "
             f"{100 * growth:+.0f} %."
         ],
