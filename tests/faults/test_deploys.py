@@ -73,8 +73,7 @@ def migrate(run: System, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.scenario("4b a migration that meets a lock")
-@pytest.mark.faults
-@pytest.mark.parametrize("seed", [1])
+@seeds()
 def test_a_migration_gives_way(run: System, seed: int, next_version: Path) -> None:
     """It gives up after its time limit, says so, leaves nothing half-done, and can be run again."""
     run.start_all()
@@ -93,8 +92,7 @@ def test_a_migration_gives_way(run: System, seed: int, next_version: Path) -> No
 
 
 @pytest.mark.scenario("4c SIGTERM under load")
-@pytest.mark.faults
-@pytest.mark.parametrize("seed", [1])
+@seeds()
 def test_every_process_ends_in_good_order(run: System, seed: int) -> None:
     run.behave(pace=1.0)
     run.start_all()

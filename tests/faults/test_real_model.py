@@ -12,15 +12,15 @@ from core.settings import SHIPPED_MODEL, load_settings
 from core.testing.loader import InlinePhotoLoader
 from tests.faults.fleet import Return
 from tests.faults.nursery import ROOT
+from tests.faults.seeds import seeds
 from tests.faults.system import System
 from workers.context import make_artefact
 
 DEMO = ROOT / "docs" / "demo" / "returns"
 pytestmark = [
-    pytest.mark.faults,
     pytest.mark.timeout(1800),
     pytest.mark.skipif(not SHIPPED_MODEL.exists(), reason=f"no trained model in {SHIPPED_MODEL}"),
-    pytest.mark.parametrize("seed", [1]),
+    seeds(),
 ]
 
 

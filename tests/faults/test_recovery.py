@@ -10,14 +10,14 @@ from sqlalchemy import make_url
 from core.domain import Label
 from tests.faults.conftest import MakeSystem
 from tests.faults.fleet import make_returns
+from tests.faults.seeds import seeds
 from tests.faults.system import System
 
 SETS = 15
 
 
 @pytest.mark.scenario("23 the database lost and restored from a dump")
-@pytest.mark.faults
-@pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])
+@seeds()
 def test_restoring_the_database(run: System, seed: int, make_system: MakeSystem, tmp_path: Path) -> None:
     run.start_all()
     returns = make_returns(run.rng, SETS)
