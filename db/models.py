@@ -21,7 +21,6 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.domain import ClosedBy, Label, ModelState, PhotoStatus, WorkState
-from core.likeness import BANDS
 from db.base import Base as Base  # noqa: PLC0414  (whose metadata is whole once this module is imported)
 from db.base import Sha256, reference, row_id, words
 from db.dialect import KeyText, RowId, utc_day
@@ -142,8 +141,6 @@ class Photo(Base):
         _partial("ix_photo_refused_uploaded_at", "uploaded_at", where=_REFUSED),
         Index("ix_photo_likeness_upper", two_bands(column("likeness_0"), column("likeness_1"))),
         Index("ix_photo_likeness_lower", two_bands(column("likeness_2"), column("likeness_3"))),
-        # Version 0001 of the database is read by these; the next version removes them (docs/runbook.md).
-        *(Index(f"ix_photo_likeness_{band}", f"likeness_{band}") for band in range(BANDS)),
     )
 
     id: Mapped[int] = row_id()
