@@ -14,6 +14,7 @@ import numpy as np
 
 from core.errors import ModelUnusable
 from core.model.card import Card, Description, parse_card
+from core.model.network import PREPROCESSING
 
 if TYPE_CHECKING:
     import keras
@@ -68,6 +69,11 @@ def save_artefact(network: "keras.Model", description: Description, folder: Path
 def open_artefact(folder: Path) -> Artefact:
     """Read the card and verify the weights against it, without TensorFlow. Raises `ModelUnusable`."""
     card = parse_card(_read(folder / CARD_FILE), str(folder / CARD_FILE))
+    if card.preprocessing != PREPROCESSING:
+        raise ModelUnusable(
+            f"{folder} wants photos prepared as {card.preprocessing!r}, and this Walkaround prepares them as "
+            f"{PREPROCESSING!r}: run it with the version that trained it, or train it again"
+        )
     verify_weights(_read(folder / WEIGHTS_FILE), card, str(folder / WEIGHTS_FILE))
     return Artefact(folder, card)
 

@@ -11,7 +11,9 @@ from core.domain import Pixels
 if TYPE_CHECKING:
     import keras
 
-PREPROCESSING = "imagenet-bgr-1"
+# What a card's `preprocessing` names: decoding (core.photos.decode) and `preprocess`, renamed whenever they give
+# the network other pixels. 1 kept twice a view's pixels when decoding, 2 keeps 1.5 times.
+PREPROCESSING = "imagenet-bgr-2"
 IMAGENET_BGR_MEAN = (103.939, 116.779, 123.68)  # keras.applications.resnet50.preprocess_input, mode "caffe"
 HEAD_UNITS = (256, 128)
 FROZEN_LAYERS = 143  # conv5_block1_1_conv, the first layer of the last stage, has index 143

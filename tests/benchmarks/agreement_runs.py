@@ -1,10 +1,12 @@
 """Run in the bench venv by `tests.benchmarks.agreement`: every engine on the same views of real photos, as JSON."""
 
+import io
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from core.domain import Pixels
 from core.model.artefact import Artefact, verified_bytes
@@ -17,10 +19,13 @@ from core.model.inference import Device, score_photos
 from core.model.openvino_forward import build_openvino_forward
 from core.model.openvino_graph import build_graph
 from core.model.quantisation import choose_evenly
+from core.photos.decode import load_photo
 from tests.benchmarks.agreement import REFERENCE
 from tests.benchmarks.calibration_views import MANIFEST
+from tests.benchmarks.decoding import full_decode
 from tests.benchmarks.engine_peers import quantised_model
 from tests.benchmarks.environment import hand_over
+from tests.benchmarks.photographs import HEIGHT, QUALITY, WIDTH
 
 Probabilities = NDArray[np.float64]
 
@@ -37,7 +42,24 @@ def find(small: bool) -> dict[str, Any]:
         probability = _score(open_device(), photos, artefact.card, together)
         wanted = probability if wanted is None else wanted
         found["engines"][name] = _judge(artefact.card, samples, probability, wanted)
+    found["decoding"] = _decoding(artefact, choose_evenly(samples, 8 if small else 100))
     return found
+
+
+def _decoding(artefact: Artefact, samples: Sequence[Sample]) -> dict[str, Any]:
+    """What our reduced decoding moves: the photos, none of which is large, enlarged to 12 megapixels."""
+    device, card = load_engine(artefact, precision="float32"), artefact.card
+    enlarged = [_enlarged(sample) for sample in samples]
+    probability = _score(device, [load_photo(data, card.input.plan).views for data in enlarged], card, 8)
+    wanted = _score(device, [full_decode(data)[np.newaxis] for data in enlarged], card, 8)
+    return {"photos": len(samples)} | _judge(card, samples, probability, wanted)
+
+
+def _enlarged(sample: Sample) -> bytes:
+    target = io.BytesIO()
+    picture = Image.fromarray(sample.pixels(WIDTH)).resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)
+    picture.save(target, "JPEG", quality=QUALITY)
+    return target.getvalue()
 
 
 def _engines(artefact: Artefact) -> dict[str, tuple[Callable[[], Device], int]]:

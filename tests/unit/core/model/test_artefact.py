@@ -18,6 +18,7 @@ from core.model.artefact import (
     open_artefact,
     save_artefact,
     verified_bytes,
+    write_card,
 )
 from core.model.card import parse_card
 from core.model.folding import read_network
@@ -62,6 +63,13 @@ def test_a_malformed_card_is_named(make_artefact: MakeArtefact) -> None:
     (folder / CARD_FILE).write_text('{"name": ')
     with pytest.raises(ModelUnusable, match=r"card\.json is not a valid model card"):
         open_artefact(folder)
+
+
+def test_photos_are_never_prepared_otherwise_than_in_training(make_artefact: MakeArtefact) -> None:
+    made = make_artefact()
+    write_card(made, made.card.model_copy(update={"preprocessing": "imagenet-bgr-1"}))
+    with pytest.raises(ModelUnusable, match=r"prepared as 'imagenet-bgr-1'.*run it with the version that trained it"):
+        open_artefact(made.folder)
 
 
 @pytest.mark.parametrize(

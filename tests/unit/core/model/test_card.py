@@ -14,7 +14,7 @@ def make_card(**changes: Any) -> Card:
     values: dict[str, Any] = {
         "name": "resnet50-2026",
         "created_at": datetime(2026, 1, 2, tzinfo=UTC),
-        "preprocessing": "imagenet-bgr-1",
+        "preprocessing": "imagenet-bgr-2",
         "input": InputSpec(tiles=2),
         "metrics": {"test": MetricSet(photos=10, damaged=5, measures={"recall": Measure(value=0.9, low=0.8, high=1)})},
         "weights_sha256": "a" * 64,
@@ -32,7 +32,7 @@ def test_card_survives_its_own_text() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"preprocessing": "imagenet-bgr-2"},
+        {"preprocessing": "imagenet-bgr-3"},
         {"temperature": 1.01},
         {"pooling": Pooling(bias=0.1)},
         {"input": InputSpec(tiles=3)},

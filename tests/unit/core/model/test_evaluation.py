@@ -20,7 +20,7 @@ def card() -> Card:
     return Card(
         name="tried",
         created_at=datetime(2026, 1, 1, tzinfo=UTC),
-        preprocessing="imagenet-bgr-1",
+        preprocessing="imagenet-bgr-2",
         thresholds=Thresholds(photo=0.6),
         weights_sha256="0" * 64,
         parameters=1,

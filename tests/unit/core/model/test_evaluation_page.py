@@ -31,7 +31,7 @@ def test_the_page_stands_alone_and_shows_figures_sets_and_mistakes(samples: list
     card = Card(
         name="tried",
         created_at=datetime(2026, 1, 1, tzinfo=UTC),
-        preprocessing="imagenet-bgr-1",
+        preprocessing="imagenet-bgr-2",
         weights_sha256="0" * 64,
         parameters=1,
     )
