@@ -65,15 +65,19 @@ body { font: 15px/1.5 system-ui, sans-serif; color: #22303c; max-width: 1100px; 
 table { border-collapse: collapse; margin: 0 0 2rem; width: 100% }
 th, td { text-align: right; padding: .3rem .6rem; border-bottom: 1px solid #d9dee3; font-variant-numeric: tabular-nums }
 th:first-child, td:first-child { text-align: left }
-small { color: #5b6b78; white-space: nowrap }
+small { font-size: 13px; color: #5b6b78 } td small { white-space: nowrap }
+h1, td:first-child, figcaption { overflow-wrap: anywhere } td:first-child { min-width: 7rem }
+.scroll { overflow-x: auto }
 .plots, .gallery { display: flex; flex-wrap: wrap; gap: 1rem }
-figure { margin: 0 } .gallery figure { width: 250px } .gallery img { width: 49% } figcaption { font-size: 13px }
+figure { margin: 0; max-width: 100% } .plots img { max-width: 100% }
+.gallery figure { width: 250px } .gallery img { width: 49% } figcaption { font-size: 13px }
 </style></head><body>
 <h1>{{ card.name }}</h1>
 <p>{{ count }} photos, judged at a probability of {{ "%.3f" | format(card.thresholds.photo) }}.
 Weights {{ card.weights_sha256[:12] }}. In brackets: 95 % intervals from 1,000 resamples of the photos.</p>
 {% for title, groups in tables.items() %}
 <h2>{{ title }}</h2>
+<div class="scroll" tabindex="0" role="group" aria-label="{{ title }}">
 <table><tr><th></th><th>photos</th><th>damaged</th>{% for _, name in measures %}<th>{{ name }}</th>{% endfor %}</tr>
 {% for group, figures in groups.items() %}
 <tr><td>{{ group }}</td><td>{{ figures.photos }}</td><td>{{ figures.damaged }}</td>
@@ -81,15 +85,16 @@ Weights {{ card.weights_sha256[:12] }}. In brackets: 95 % intervals from 1,000 r
 <td>{% if key in figures.measures %}{% set figure = figures.measures[key] %}{{ "%.3f" | format(figure.value) }}<br>
 <small>({{ "%.3f" | format(figure.low) }} to {{ "%.3f" | format(figure.high) }})</small>{% else %}–{% endif %}</td>
 {% endfor %}</tr>
-{% endfor %}</table>
+{% endfor %}</table></div>
 {% endfor %}
 {% if sets %}
 <h2>Photo sets</h2>
+<div class="scroll" tabindex="0" role="group" aria-label="Photo sets">
 <table><tr><th>threshold</th><th>damaged sets found</th><th>false alarms in intact sets</th></tr>
 {% for figures in sets %}
 <tr><td>{{ "%.3f" | format(figures.threshold) }}</td><td>{{ figures.found }} of {{ figures.damaged }}</td>
 <td>{{ figures.false_alarms }} of {{ figures.intact }}</td></tr>
-{% endfor %}</table>
+{% endfor %}</table></div>
 {% endif %}
 <h2>Plots</h2>
 <div class="plots">{% for title, png in plots.items() %}
