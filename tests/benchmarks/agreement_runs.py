@@ -20,11 +20,13 @@ from core.model.openvino_forward import build_openvino_forward
 from core.model.openvino_graph import build_graph
 from core.model.quantisation import choose_evenly
 from core.photos.decode import load_photo
+from core.settings import SHIPPED_MODEL
 from tests.benchmarks.agreement import REFERENCE
 from tests.benchmarks.calibration_views import MANIFEST
 from tests.benchmarks.decoding import full_decode
-from tests.benchmarks.engine_peers import quantised_model
 from tests.benchmarks.environment import hand_over
+from tests.benchmarks.int8_model import quantised_model
+from tests.benchmarks.measured import has_bfloat16
 from tests.benchmarks.photographs import HEIGHT, QUALITY, WIDTH
 
 Probabilities = NDArray[np.float64]
@@ -32,7 +34,7 @@ Probabilities = NDArray[np.float64]
 
 def find(small: bool) -> dict[str, Any]:
     """Every engine's answers beside the first one's, and what they are worth."""
-    artefact = quantised_model(small=small)
+    artefact = quantised_model(SHIPPED_MODEL, small=small)
     samples = of_split(read_samples(MANIFEST), "test")
     samples = choose_evenly(samples, 16) if small else samples
     photos = [views_of(sample, artefact.card) for sample in samples]
@@ -70,13 +72,16 @@ def _engines(artefact: Artefact) -> dict[str, tuple[Callable[[], Device], int]]:
         graph = build_graph(network, artefact.card.input.size)
         return Engine(build_openvino_forward(graph, network.head, precision=precision))
 
+    short: dict[str, tuple[Callable[[], Device], int]] = {
+        "bfloat16": (lambda: load_engine(artefact, precision="bfloat16"), 32),
+        "OpenVINO, bfloat16": (lambda: openvino("bfloat16"), 32),
+    }
     return {
         REFERENCE: (lambda: load_engine(artefact, precision="float32"), 32),
         "float32, one photo at a time": (lambda: load_engine(artefact, precision="float32"), 1),
-        "bfloat16": (lambda: load_engine(artefact, precision="bfloat16"), 32),
         "OpenVINO, float32": (lambda: openvino("float32"), 32),
-        "OpenVINO, bfloat16": (lambda: openvino("bfloat16"), 32),
         "int8": (lambda: load_engine(artefact, precision="int8"), 32),
+        **(short if has_bfloat16() else {}),
     }
 
 

@@ -1,40 +1,40 @@
 """Run in the bench venv by `tests.benchmarks.engine`: every engine on the same views, in turn; seconds as JSON."""
 
-import shutil
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from core.domain import Pixels
-from core.model.artefact import Artefact, load_network, open_artefact, verified_bytes
+from core.model.artefact import Artefact, load_network, verified_bytes
 from core.model.engine import load_engine
-from core.model.folding import FoldedNetwork, read_network
+from core.model.folding import FoldedNetwork, Head, read_network
 from core.model.forward import trace_forward
 from core.model.network import preprocess
 from core.model.openvino_forward import build_openvino_forward
 from core.model.openvino_graph import build_graph
-from core.model.quantisation import QUANTISED_CARD_FILE, quantise
 from core.settings import SHIPPED_MODEL
 from tests.benchmarks import engine as names
-from tests.benchmarks.calibration_views import calibration_views
 from tests.benchmarks.environment import hand_over
-from tests.benchmarks.measured import BUILD, interleaved
+from tests.benchmarks.int8_model import quantised_model
+from tests.benchmarks.measured import has_bfloat16, interleaved
+
+if TYPE_CHECKING:
+    import openvino
 from tests.benchmarks.onnx_graph import build_onnx
 
-BATCHES, SMALL = (1, 8, 32, 64), (1, 32)
+BATCHES, SMALL = (1, 8, 32), (1, 8)
 Engines = dict[str, Callable[[Pixels], object]]
 
 
 def find(small: bool) -> dict[str, Any]:
     """Seconds by batch size and engine, and the cores they keep busy."""
-    artefact = quantised_model(small=small)
+    artefact = quantised_model(SHIPPED_MODEL, small=small)
     size = artefact.card.input.size
     views = np.random.default_rng(0).integers(0, 256, (max(BATCHES), size, size, 3), dtype=np.uint8)
     engines = _engines(artefact)
-    rounds, sizes = (1, SMALL) if small else (7, BATCHES)
+    rounds, sizes = (1, SMALL) if small else (5, BATCHES)
     found: dict[str, Any] = {"batches": {}, "views": {}, "versions": _versions()}
     for batch in sizes:
         count = batch if small else max(batch, 8)  # one view alone is over too soon to be timed well
@@ -42,20 +42,10 @@ def find(small: bool) -> dict[str, Any]:
         found["batches"][batch] = interleaved(
             {name: _in_batches(run, views[:count], batch) for name, run in engines.items()}, rounds
         )
-    found["busy"] = {name: [_cores_busy(run, views[:32]) for _ in range(rounds)] for name, run in engines.items()}
+    found["busy"] = {
+        name: [_cores_busy(run, views[: names.RATIO_BATCH]) for _ in range(rounds)] for name, run in engines.items()
+    }
     return found
-
-
-def quantised_model(*, small: bool) -> Artefact:
-    """A copy of the shipped model with an int8 graph beside it, kept under build/ from one run to the next."""
-    folder = BUILD / ("int8-small" if small else "int8") / open_artefact(SHIPPED_MODEL).card.weights_sha256[:12]
-    if not folder.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(SHIPPED_MODEL, folder)
-    artefact = open_artefact(folder)
-    if not (folder / QUANTISED_CARD_FILE).exists():
-        quantise(artefact, calibration_views(artefact.card, 2 if small else 100), datetime.now(UTC))
-    return artefact
 
 
 def _engines(artefact: Artefact) -> Engines:
@@ -64,13 +54,19 @@ def _engines(artefact: Artefact) -> Engines:
     graph = build_graph(network, size)
     return {
         names.OURS: load_engine(artefact, precision="float32", batch_size=max(BATCHES)).run,
-        names.OURS_SHORT: load_engine(artefact, precision="bfloat16", batch_size=max(BATCHES)).run,
         names.OURS_PLAIN: _without_heatmap(network, size),
         **_keras(artefact),
         names.ONNX: _onnx(network, size),
         names.OPENVINO: build_openvino_forward(graph, network.head),
-        names.OPENVINO_SHORT: build_openvino_forward(graph, network.head, precision="bfloat16"),
         names.INT8: load_engine(artefact, precision="int8", batch_size=max(BATCHES)).run,
+        **(_in_bfloat16(artefact, graph, network.head) if has_bfloat16() else {}),
+    }
+
+
+def _in_bfloat16(artefact: Artefact, graph: "openvino.Model", head: Head) -> Engines:
+    return {
+        names.OURS_SHORT: load_engine(artefact, precision="bfloat16", batch_size=max(BATCHES)).run,
+        names.OPENVINO_SHORT: build_openvino_forward(graph, head, precision="bfloat16"),
     }
 
 

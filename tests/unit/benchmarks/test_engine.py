@@ -12,7 +12,7 @@ NAMES = (
 def test_ratios_say_how_many_times_faster_ours_is() -> None:
     times = {name: [2.0, 4.0] for name in NAMES} | {engine.OURS: [1.0, 2.0], engine.INT8: [0.5, 0.5]}
     found = engine.as_measured(
-        {"batches": {"32": times}, "views": {"32": 32}, "busy": {engine.OURS: [1.9]}, "versions": "all"}
+        {"batches": {"8": times}, "views": {"8": 32}, "busy": {engine.OURS: [1.9]}, "versions": "all"}
     )
     assert found.ratios["engine_vs_tf_function"] == Spread(2.0, 2.0, 2.0, 2)
     assert found.ratios["int8_vs_engine"] == Spread(3.0, 2.0, 4.0, 2)
