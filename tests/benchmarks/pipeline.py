@@ -12,8 +12,8 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,19 @@ from core.settings import SHIPPED_MODEL
 from tests.benchmarks.environment import bench_python
 from tests.benchmarks.int8_model import make_int8
 from tests.benchmarks.measured import BUILD, ROOT, Measured, Table, spread
-from tests.benchmarks.memory import MemoryWatch
+from tests.benchmarks.memory import ProcessWatch
 from tests.benchmarks.photographs import photo_sets
 
 PHOTOS_EACH = 10
+PROFILER = "py-spy itself"  # whose command line holds the others
+# Of a scan, by a word of their command lines.
+PROCESSES = {
+    PROFILER: "py-spy record",
+    "decoding": "core.photos.decode_child",
+    "the worker: network, hashing, SQL": "workers.cli worker",
+    "intake, audit, verdicts printed": "workers.cli scan",
+    "the broker": "valkey-server",
+}
 _ROUNDS = 3  # of the naive loop and of the floor, between the whole runs
 
 
@@ -48,12 +57,14 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One whole run: photos a second, all told and in its second half, and resident MB by quarter of its photos."""
+    """One whole run: photos a second, all told and in its second half, resident MB by quarter of its photos, and CPU
+    seconds by kind of process."""
 
     photos: int
     seconds: float
     second_half: float
     memory: Sequence[float] = ()
+    cpu: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def rate(self) -> float:
@@ -215,13 +226,13 @@ def scan(photos: Path, model: Path, precision: str, command: Sequence[str] = ())
         [*command, sys.executable, "-m", "workers.cli", *arguments],
         cwd=ROOT, env=environment, stdout=subprocess.DEVNULL,
     )  # fmt: skip
-    with MemoryWatch(process.pid) as memory:
+    with ProcessWatch(process.pid) as watch:
         code = process.wait()
     seconds = time.perf_counter() - start
     if code:
         raise RuntimeError(f"`walkaround scan` ended with {code}; {out / 'worker.log'} may say why")
     times = _done_at(out / "walkaround.sqlite")
-    return Run(len(times), seconds, second_half_rate(times), memory.quarters(times))
+    return Run(len(times), seconds, second_half_rate(times), watch.quarters(times), watch.cpu_seconds(PROCESSES))
 
 
 def _done_at(database: Path) -> list[float]:

@@ -8,7 +8,7 @@ def test_the_most_telling_frame_decides() -> None:
         "main (workers/cli.py:1);run (celery/app.py:2);finish (db/repositories/verdicts.py:9) 3\n"
         "main (workers/cli.py:1);run (celery/app.py:2) 2\n"
         "main (workers/cli.py:1);compose (core/model/heatmap.py:4) 5\n"
-        "something else 7\n"
+        "Thread._bootstrap (threading.py:1002);something else 7\n"
     )
     assert sums(raw) == {
         "SQL": 3,
@@ -16,3 +16,7 @@ def test_the_most_telling_frame_decides() -> None:
         "heat maps, pooling, calibration": 5,
         "other": 7,
     }
+
+
+def test_who_waits_is_not_busy() -> None:
+    assert sums("run (celery/app.py:2);Condition.wait (threading.py:331) 9\n") == {}

@@ -1,12 +1,13 @@
 """Benchmarks' results: merged, rendered, and told from timestamps."""
 
+import os
 import re
 from pathlib import Path
 
 import pytest
 
 from tests.benchmarks.measured import Measured, Spread, Table, ratio, spread
-from tests.benchmarks.memory import MemoryWatch
+from tests.benchmarks.memory import ProcessWatch
 from tests.benchmarks.parts import PARTS
 from tests.benchmarks.pipeline import second_half_rate
 from tests.benchmarks.results import as_json, as_markdown, fill, merge, read
@@ -28,7 +29,7 @@ def test_a_ratio_is_taken_round_by_round() -> None:
 
 
 def test_the_highest_memory_of_each_quarter() -> None:
-    watch = MemoryWatch(0)
+    watch = ProcessWatch(0)
     watch.samples = [(float(second), 100.0 + second) for second in range(10)] + [(1.5, 500.0), (50.0, 900.0)]
     assert watch.quarters([0.0, 2.0, 4.0, 6.0, 8.0]) == [500.0, 104.0, 106.0, 108.0]
 
@@ -76,3 +77,11 @@ def test_every_part_names_a_function_that_is_there() -> None:
         module, _, name = part.function.partition(":")
         source = Path(__file__).parents[3].joinpath(*module.split(".")).with_suffix(".py").read_text()
         assert f"def {name}(small: bool)" in source, part.function
+
+
+def test_a_process_is_told_by_its_command_line() -> None:
+    with ProcessWatch(os.getpid()) as watch:
+        sum(range(10**6))
+    used = watch.cpu_seconds({"tests": "pytest", "nobody": "no such word"})
+    assert used["tests"] > 0
+    assert used["nobody"] == 0
