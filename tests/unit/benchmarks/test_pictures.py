@@ -14,7 +14,9 @@ def entry(*, small: bool = False) -> dict[str, Any]:
 
 
 def test_figures_are_read_as_the_tables_write_them() -> None:
-    assert bar_rows(entry()["tables"][0]["rows"], 1) == [("ours", 43.8), ("others", 1149.0)]
+    rows = entry()["tables"][0]["rows"]
+    assert bar_rows(rows, (1,)) == [("ours", 43.8), ("others", 1149.0)]
+    assert bar_rows(rows, (1, 2)) == [("ours", 43.8), ("others", 1149.0), ("none", 1.0)]
 
 
 def test_what_was_measured_in_full_is_drawn(tmp_path: Path) -> None:
