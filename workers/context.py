@@ -134,7 +134,9 @@ def make_scoring(settings: Settings, sessions: Sessions) -> Scoring:
     serves = _version_served(settings, sessions, artefact)
     return Scoring(
         model_id=serves.id,
-        classifier=BatchingClassifier(artefact, batch_size=settings.batch_size, precision=settings.precision),
+        classifier=BatchingClassifier(
+            artefact, batch_size=settings.batch_size, precision=settings.precision, runtime=settings.runtime
+        ),
         policy=serves.policy,
         loader=make_loader(settings),
         fetchers=make_fetchers(settings),

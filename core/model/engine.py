@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.domain import Pixels
-from core.errors import ModelFailed
+from core.errors import ModelFailed, ModelUnusable
 from core.model.artefact import Artefact, verified_bytes
 from core.model.folding import read_head, read_network
 from core.model.forward import Outputs, build_forward, gpu_present, prepare_tensorflow
 from core.model.heatmap import check_exact
 from core.model.openvino_forward import build_openvino_forward
-from core.model.precision import Precision
+from core.model.openvino_graph import build_graph
+from core.model.precision import Precision, Runtime
 from core.model.quantisation import read_quantised_graph
 
 log = logging.getLogger(__name__)
@@ -45,14 +46,22 @@ class ViewOutputs:
 
 
 def load_engine(
-    artefact: Artefact, *, precision: Precision = "auto", batch_size: int = 32, threads: int | None = None
+    artefact: Artefact,
+    *,
+    precision: Precision = "auto",
+    runtime: Runtime = "tensorflow",
+    batch_size: int = 32,
+    threads: int | None = None,
 ) -> "Engine":
     """The engine of a verified artefact on this process's device; `threads` bounds its cores, all of them where None.
 
-    int8 runs on OpenVINO; for the others TensorFlow is imported, which takes seconds. Raises `ModelUnusable`.
+    int8 runs on OpenVINO in any case, float32 on the `runtime` asked for, bfloat16 on TensorFlow. That is imported only
+    where it runs, which takes seconds. Raises `ModelUnusable`.
     """
     if precision == "int8":
         return _load_quantised(artefact, batch_size, threads)
+    if runtime == "openvino":
+        return _load_on_openvino(artefact, precision, batch_size, threads)
     prepare_tensorflow(threads)
     network = read_network(verified_bytes(artefact), str(artefact.weights_path))
     inputs = artefact.card.input
@@ -67,6 +76,18 @@ def _load_quantised(artefact: Artefact, batch_size: int, threads: int | None) ->
     return Engine(
         build_openvino_forward(graph, head, threads=threads), batch_size=batch_size, flip=artefact.card.input.flip
     )
+
+
+def _load_on_openvino(artefact: Artefact, precision: Precision, batch_size: int, threads: int | None) -> "Engine":
+    if precision == "bfloat16":
+        raise ModelUnusable(
+            "OpenVINO answers otherwise in bfloat16 than TensorFlow does, and both would count as one model version; "
+            "choose float32 or int8 on openvino, or bfloat16 on tensorflow"
+        )
+    network = read_network(verified_bytes(artefact), str(artefact.weights_path))
+    inputs = artefact.card.input
+    forward = build_openvino_forward(build_graph(network, inputs.size), network.head, threads=threads)
+    return Engine(forward, batch_size=batch_size, flip=inputs.flip)
 
 
 class Engine:

@@ -19,7 +19,7 @@ from core.model.card import Card
 from core.model.engine import ViewOutputs, load_engine
 from core.model.heatmap import check_exact, compose
 from core.model.pooling import pool
-from core.model.precision import Precision, identity_in
+from core.model.precision import Precision, Runtime, identity_in
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +50,7 @@ class BatchingClassifier:
         *,
         batch_size: int = 32,
         precision: Precision = "auto",
+        runtime: Runtime = "tensorflow",
         threads: int | None = None,
         open_device: Callable[[], Device] | None = None,
     ) -> None:
@@ -62,7 +63,7 @@ class BatchingClassifier:
         self._photos_per_batch = max(1, int(batch_size / self._plan.cost))
         views = self._photos_per_batch * self._plan.count
         self._open_device = open_device or (
-            lambda: load_engine(artefact, precision=precision, batch_size=views, threads=threads)
+            lambda: load_engine(artefact, precision=precision, runtime=runtime, batch_size=views, threads=threads)
         )
         self._device: Device | None = None
         self._queue: deque[_Request] = deque()

@@ -21,7 +21,8 @@ def import_openvino() -> Any:
         import openvino
     except ImportError as error:
         raise ModelUnusable(
-            f"int8 is computed by OpenVINO, which is not installed here ({error}): pip install 'walkaround[openvino]'"
+            f"OpenVINO is asked for (int8 runs on nothing else) and is not installed here ({error}): "
+            "pip install 'walkaround[openvino]'"
         ) from error
     return openvino
 

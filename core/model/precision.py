@@ -8,6 +8,7 @@ from core.model.quantisation import read_quantised_card
 from core.policy import sha256_of
 
 Precision = Literal["auto", "float32", "bfloat16", "int8"]
+Runtime = Literal["tensorflow", "openvino"]
 
 
 def identity_in(artefact: Artefact, precision: Precision) -> ModelIdentity:

@@ -102,7 +102,7 @@ def _model(settings: Settings) -> Finding:
 
     artefact = make_artefact(settings)
     identity = identity_in(artefact, settings.precision)
-    if settings.precision == "int8":
+    if settings.precision == "int8" or settings.runtime == "openvino":
         import_openvino()
     active = active_model(make_sessions(make_engine(settings.database_url.get_secret_value())))
     if active is not None and active.identity != identity:

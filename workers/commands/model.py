@@ -240,7 +240,8 @@ def _score_noise(artefact: "Artefact") -> float:
 
     from core.model.inference import BatchingClassifier
 
-    classifier = BatchingClassifier(artefact, precision=load_settings().precision)
+    settings = load_settings()
+    classifier = BatchingClassifier(artefact, precision=settings.precision, runtime=settings.runtime)
     plan = classifier.plan
     noise = np.random.default_rng(0).integers(0, 256, (plan.count, plan.size, plan.size, 3), dtype=np.uint8)
     try:

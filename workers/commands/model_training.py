@@ -125,7 +125,8 @@ def evaluate(
 ) -> None:
     """Judge a model on labelled photos: figures with 95 % intervals, overall, per source, per view, per photo set.
 
-    Photo sets are judged where the manifest has a column set_id. WALKAROUND_PRECISION says in which arithmetic.
+    Photo sets are judged where the manifest has a column set_id. WALKAROUND_PRECISION says in which arithmetic, and
+    WALKAROUND_RUNTIME on what.
     Example: `walkaround model evaluate --manifest photos/manifest.csv --split test --page out.html`
     """
     import numpy as np
@@ -142,7 +143,10 @@ def evaluate(
     artefact = _open(model)
     with _bars() as bars:
         task = bars.add_task("photos", total=len(samples))
-        scores = score_samples(artefact, samples, lambda done: bars.advance(task, done), load_settings().precision)
+        settings = load_settings()
+        scores = score_samples(
+            artefact, samples, lambda done: bars.advance(task, done), settings.precision, settings.runtime
+        )
     probability = np.array([score.probability for score in scores])
     evaluation = judge(artefact.card, samples, probability, sets=_has_sets(manifest))
     if page:

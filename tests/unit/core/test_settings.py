@@ -70,3 +70,12 @@ def test_a_webhook_needs_an_address_and_a_secret(url: str, secret: str | None, c
     with pytest.raises(SettingsInvalid, match=complaint):
         load_settings(report_webhook_url=url, report_webhook_secret=secret)
     assert load_settings(report_webhook_secret=secret).report_webhook_url is None
+
+
+def test_bfloat16_is_tensorflows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenVINO's bfloat16 answers otherwise, and both would be one model version."""
+    monkeypatch.setenv("WALKAROUND_RUNTIME", "openvino")
+    assert load_settings().runtime == "openvino"
+    monkeypatch.setenv("WALKAROUND_PRECISION", "bfloat16")
+    with pytest.raises(SettingsInvalid, match="WALKAROUND_RUNTIME=openvino computes float32 and int8"):
+        load_settings()

@@ -30,6 +30,11 @@ def shipped(request: pytest.FixtureRequest) -> Classifier:
     return BatchingClassifier(open_artefact(SHIPPED_MODEL), batch_size=4)
 
 
+def openvino(request: pytest.FixtureRequest) -> Classifier:
+    pytest.importorskip("openvino", reason="the extra `openvino` is not installed")
+    return BatchingClassifier(_random_artefact(request), batch_size=4, runtime="openvino")
+
+
 def int8(request: pytest.FixtureRequest) -> Classifier:
     """The random one on OpenVINO, by the way that int8 is loaded."""
     pytest.importorskip("openvino", reason="the extra `openvino` is not installed")
@@ -47,7 +52,7 @@ def _random_artefact(request: pytest.FixtureRequest) -> Artefact:
     return found
 
 
-MAKERS: list[Callable[[pytest.FixtureRequest], Classifier]] = [fixed, random, int8, shipped]
+MAKERS: list[Callable[[pytest.FixtureRequest], Classifier]] = [fixed, random, openvino, int8, shipped]
 
 
 @pytest.fixture(scope="module", params=MAKERS, ids=lambda maker: maker.__name__)
@@ -115,7 +120,7 @@ def test_photos_of_another_shape_or_type_are_refused(classifier: Classifier, pho
             classifier.classify([photos[0], wrong])
 
 
-@pytest.mark.parametrize("maker", MAKERS[:3], ids=lambda maker: maker.__name__)
+@pytest.mark.parametrize("maker", MAKERS[:-1], ids=lambda maker: maker.__name__)
 def test_closed_is_closed_and_closing_twice_is_fine(
     maker: Callable[[pytest.FixtureRequest], Classifier], request: pytest.FixtureRequest
 ) -> None:

@@ -130,6 +130,29 @@ def test_the_process_holds_no_tensorflow(quantised: Artefact) -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_float32_runs_on_it_where_asked_for(artefact: Artefact, expected: ViewOutputs, photos: np.ndarray) -> None:
+    found = load_engine(artefact, runtime="openvino").run(photos[:, 0])
+    np.testing.assert_allclose(found.logits, expected.logits, atol=1e-4)
+
+
+def test_float32_needs_no_tensorflow_then(artefact: Artefact) -> None:
+    program = (
+        "import sys; from pathlib import Path; from core.model.artefact import open_artefact;"
+        "from core.model.engine import load_engine;"
+        "load_engine(open_artefact(Path(sys.argv[1])), runtime='openvino');"
+        "print(sorted({'tensorflow', 'keras', 'nncf'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(artefact.folder)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_bfloat16_is_not_computed_in_two_ways(artefact: Artefact) -> None:
+    with pytest.raises(ModelUnusable, match="bfloat16 on tensorflow"):
+        load_engine(artefact, precision="bfloat16", runtime="openvino")
+
+
 @pytest.mark.parametrize("file", [GRAPH_FILE, CONSTANTS_FILE])
 def test_a_changed_graph_is_refused(quantised: Artefact, file: str) -> None:
     path = quantised.folder / file
