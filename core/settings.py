@@ -71,7 +71,7 @@ class Settings(BaseSettings):
     )
     runtime: Literal["tensorflow", "openvino"] = Field(
         default="tensorflow",
-        description="What computes float32: openvino is faster on a CPU, answers the same within 1e-6, and needs "
+        description="What computes float32: openvino is faster on a CPU, answers the same within 0.00001, and needs "
         "walkaround[openvino]. int8 runs on OpenVINO in any case.",
     )
     batch_size: PositiveInt = Field(
