@@ -1,1 +1,7 @@
 """The damage model: network, training, evaluation, artefacts and inference. Keras is imported lazily, only in here."""
+
+import os
+
+# TensorFlow reads it when it is imported, and by itself computes by oneDNN only on processors with AVX-512 or newer. On
+# an AMD EPYC with AVX2 it is 1.3 times as fast, and makes a photo's answer the same to the bit in any batch.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
