@@ -244,10 +244,10 @@ class TestS3:
 
     def test_a_server_that_announces_no_size(self) -> None:
         with serving(200, {"ETag": '"e"', "Transfer-Encoding": "chunked"}, b"3\r\n123\r\n0\r\n\r\n") as url:
-            store = open_store("s3://bucket", options_for(url))
-            assert store.read("a", max_bytes=3).data == b"123"
+            assert open_store("s3://bucket", options_for(url)).read("a", max_bytes=3).data == b"123"
+            # Another store, for this server hangs up after an answer, and the first may not have noticed yet.
             with pytest.raises(PhotoRefused):
-                store.read("a", max_bytes=2)
+                open_store("s3://bucket", options_for(url)).read("a", max_bytes=2)
 
 
 def test_addresses_that_are_no_store(tmp_path: Path) -> None:
