@@ -31,7 +31,7 @@ MAX_PIXELS = 50_000_000
 
 # A view is made from a picture at least this many times its size, so that the antialiasing filter still decides the
 # result. Measured at 448 pixels on photos of 4 to 12 megapixels: the mean difference from a full decode is 0.2 to 0.9
-# grey levels (0.4 with 2, which makes a 12-megapixel JPEG 1.4 times as slow; 1.3 at worst with 1.25).
+# grey levels (0.4 with 2, which makes a 12-megapixel JPEG 1.3 to 1.4 times as slow; 1.3 at worst with 1.25).
 _OVERSAMPLING = 1.5
 _REDUCING_GAP = 2.0  # Pillow's own word for the same in its resize, where a smaller one gains next to nothing
 _FILLED_IN = 128
