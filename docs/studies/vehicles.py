@@ -7,7 +7,6 @@ FOLDER holds photos of anything but vehicles. Each photo goes through the networ
 
 import argparse
 from collections.abc import Sequence
-from math import sqrt
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +15,8 @@ from core.model.artefact import Artefact, open_artefact
 from core.model.dataset import SUFFIXES, Sample, of_split, read_samples
 from core.model.evaluation import score_samples
 from core.settings import SHIPPED_MODEL
+from core.wilson import wilson_interval
 
-_Z = 1.96
 _SHARES = (0.0, 0.05, 0.5, 0.95, 1.0)
 
 
@@ -33,18 +32,12 @@ def measured(artefact: Artefact, samples: Sequence[Sample]) -> list[float]:
     return [distance for distance in distances if distance is not None]
 
 
-def wilson(found: int, of: int) -> tuple[float, float]:
-    """The 95 % interval of a share, by Wilson's score (1927)."""
-    centre, spread = found + _Z**2 / 2, _Z * sqrt(found * (of - found) / of + _Z**2 / 4)
-    return (centre - spread) / (of + _Z**2), (centre + spread) / (of + _Z**2)
-
-
 def print_flagged(name: str, distances: Sequence[float], within: float) -> None:
     """How many lie beyond the limit, and how the distances are spread."""
     if not distances:
         return
     flagged = sum(distance > within for distance in distances)
-    low, high = wilson(flagged, len(distances))
+    low, high = wilson_interval(flagged, len(distances))
     spread = ", ".join(f"{value:.3f}" for value in np.quantile(distances, _SHARES))
     print(
         f"{name:20} {flagged:4} of {len(distances)} flagged: {flagged / len(distances):.1%} ({low:.1%} to {high:.1%})"

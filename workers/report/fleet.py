@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from math import sqrt
 from zoneinfo import ZoneInfo
 
+from core.wilson import wilson_interval
 from db.reports.fleet import ReturnBrief, decided_scores, labels_by_minute, most_damaged, waiting_ages
 from db.reports.tables import Wanted
 from db.session import Sessions
@@ -15,7 +15,6 @@ from workers.report.view import Standing
 # How long sets have waited, in hours: up to each bound, and beyond the last.
 AGES = (("under 15 min", 0.25), ("15 min to 1 h", 1.0), ("1 to 6 h", 6.0), ("6 to 24 h", 24.0), ("over a day", None))
 BINS = 10
-_Z = 1.959963984540054  # the normal distribution's 97.5th percentile
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +99,4 @@ def reliability(decided: Sequence[tuple[float, bool]]) -> list[Bin]:
 
 def _bin(inside: Sequence[tuple[float, bool]]) -> Bin:
     n, k = len(inside), sum(damaged for _, damaged in inside)
-    centre, spread = k + _Z**2 / 2, _Z * sqrt(k * (n - k) / n + _Z**2 / 4)
-    low, high = (centre - spread) / (n + _Z**2), (centre + spread) / (n + _Z**2)
-    return Bin(sum(score for score, _ in inside) / n, n, k, max(0.0, low), min(1.0, high))
+    return Bin(sum(score for score, _ in inside) / n, n, k, *wilson_interval(k, n))
