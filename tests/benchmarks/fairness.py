@@ -55,7 +55,7 @@ class Size:
 
 def measure(small: bool) -> Measured:
     """See `tests.benchmarks`."""
-    size = Size(4, 3.0, 60) if small else Size(20, 5.0, 300)
+    size = Size(4, 3.0, 60) if small else Size(20, 8.0, 150)
     photos = list(photographs(2))
     with durable_postgresql() as server:
         found = {name: list(_latencies(server, name, size, photos)) for name in WAYS}

@@ -18,7 +18,7 @@ from core.settings import SHIPPED_MODEL
 from tests.benchmarks.gpu_passes import Pass, ceiling, open_passes, reference
 from tests.benchmarks.measured import Measured, Table, seconds, spread
 from tests.benchmarks.photographs import photo_sets
-from tests.benchmarks.pipeline import scan
+from tests.benchmarks.pipeline import Variant, scan
 
 GFLOP_AT_224 = 7.71  # two for each of the 3.856 G multiply-adds of ResNet50's convolutions at 224 x 224
 # Dense peak, TFLOP/s, from the makers' data sheets: bfloat16 and float16 tensor cores.
@@ -96,7 +96,7 @@ def _whole_job(small: bool, card: str) -> Table:
     """`walkaround scan` of made photos, the device's utilisation sampled while it runs."""
     photos = photo_sets(4 if small else 60 if card else 6, 2 if small else 10)
     with BusyWatch() as watch:
-        run = scan(photos, SHIPPED_MODEL, "float32")
+        run = scan(photos, SHIPPED_MODEL, Variant())
     busy = spread(watch.samples) if watch.samples else None
     return Table(
         ["whole job, float32", "photos a second, second half", "device busy, %"], [["", run.second_half, busy]]

@@ -23,6 +23,7 @@ from core.model.artefact import load_network, open_artefact, save_artefact
 from core.model.card import Description, InputSpec
 from core.model.network import build_network
 from core.model.pooling import Pooling
+from core.model.precision import Precision, Runtime
 from core.settings import SHIPPED_MODEL
 from tests.benchmarks.environment import bench_python
 from tests.benchmarks.int8_model import make_int8
@@ -45,14 +46,22 @@ _ROUNDS = 3  # of the naive loop and of the floor, between the whole runs
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """What is run: the shipped model, or one that looks at 224 pixels, and the network's arithmetic."""
+    """What is run: the shipped model or one that looks at 224 pixels, its arithmetic, and what computes it."""
 
-    at_224: bool
-    precision: str
+    at_224: bool = False
+    precision: Precision = "float32"
+    runtime: Runtime = "tensorflow"
+
+    @property
+    def engine(self) -> str:
+        return self.precision if self.runtime == "tensorflow" else f"{self.precision} on OpenVINO"
 
     @property
     def suffix(self) -> str:
-        return ("_at_224" if self.at_224 else "") + ("" if self.precision == "float32" else f"_{self.precision}")
+        parts = ["at_224"] if self.at_224 else []
+        parts += [self.precision] if self.precision != "float32" else []
+        parts += [self.runtime] if self.runtime != "tensorflow" else []
+        return "".join(f"_{part}" for part in parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +82,27 @@ class Run:
 
 def shipped(small: bool) -> Measured:
     """The shipped model, float32: what a user gets."""
-    return _measure(Variant(at_224=False, precision="float32"), small)
+    return _measure(Variant(), small)
+
+
+def shipped_openvino(small: bool) -> Measured:
+    """The shipped model, float32 on OpenVINO."""
+    return _measure(Variant(runtime="openvino"), small)
 
 
 def shipped_bfloat16(small: bool) -> Measured:
     """The shipped model, bfloat16."""
-    return _measure(Variant(at_224=False, precision="bfloat16"), small)
+    return _measure(Variant(precision="bfloat16"), small)
 
 
 def at_224(small: bool) -> Measured:
     """The whole photo at 224 pixels, float32."""
-    return _measure(Variant(at_224=True, precision="float32"), small)
+    return _measure(Variant(at_224=True), small)
+
+
+def at_224_openvino(small: bool) -> Measured:
+    """The whole photo at 224 pixels, float32 on OpenVINO."""
+    return _measure(Variant(at_224=True, runtime="openvino"), small)
 
 
 def at_224_bfloat16(small: bool) -> Measured:
@@ -93,7 +112,7 @@ def at_224_bfloat16(small: bool) -> Measured:
 
 def shipped_int8(small: bool) -> Measured:
     """The shipped model in int8 on OpenVINO."""
-    return _measure(Variant(at_224=False, precision="int8"), small)
+    return _measure(Variant(precision="int8"), small)
 
 
 def at_224_int8(small: bool) -> Measured:
@@ -103,8 +122,8 @@ def at_224_int8(small: bool) -> Measured:
 
 def memory(small: bool) -> Measured:
     """Resident memory over 2,000 photos: at 224 pixels, for that is quick."""
-    variant = Variant(at_224=True, precision="float32")
-    run = scan(photo_sets(4 if small else 200, PHOTOS_EACH), model_for(variant), variant.precision)
+    variant = Variant(at_224=True)
+    run = scan(photo_sets(4 if small else 200, PHOTOS_EACH), model_for(variant))
     growth = run.memory[-1] / run.memory[1]
     return Measured(
         ratios={"memory_last_quarter_vs_second": spread([growth])},
@@ -140,13 +159,13 @@ def _measure(variant: Variant, small: bool) -> Measured:
         floors.append(_peer(variant, model, paths[:some], "floor"))
 
     between()
-    ours = scan(photos, model, variant.precision)
+    ours = scan(photos, model, variant)
     between()
     theirs_with_ours = _ray(ray, variant, model, paths, "ours")
     between()
-    # Ray as documented runs Keras whatever ours computes in: once is enough.
-    float32 = variant.precision == "float32"
-    theirs = _ray(ray, variant, model, paths if small else paths[: len(paths) // 2], "documented") if float32 else None
+    # Ray as documented runs Keras whatever ours computes with: once is enough.
+    once = variant.engine == "float32"
+    theirs = _ray(ray, variant, model, paths if small else paths[: len(paths) // 2], "documented") if once else None
     return _measured(variant, naive, floors, ours, theirs, theirs_with_ours)
 
 
@@ -179,7 +198,7 @@ def _measured(
     return Measured(
         ratios={name + variant.suffix: found for name, found in ratios.items()},
         tables=[
-            Table(["photos/s", "whole run with start-up", "second half"], rows, f"{model_name}, {variant.precision}"),
+            Table(["photos/s", "whole run with start-up", "second half"], rows, f"{model_name}, {variant.engine}"),
             _memory_table(ours),
         ],
         notes=[
@@ -217,11 +236,11 @@ def _at_224() -> Path:
     return save_artefact(network, described, folder).folder
 
 
-def scan(photos: Path, model: Path, precision: str, command: Sequence[str] = ()) -> Run:
+def scan(photos: Path, model: Path, variant: Variant, command: Sequence[str] = ()) -> Run:
     """`walkaround scan` into a database of its own; `command` is put before it, as a profiler's."""
     out = BUILD / "scan"
     shutil.rmtree(out, ignore_errors=True)
-    environment = os.environ | {"WALKAROUND_PRECISION": precision}
+    environment = os.environ | {"WALKAROUND_PRECISION": variant.precision, "WALKAROUND_RUNTIME": variant.runtime}
     arguments = ["scan", str(photos), "--out", str(out), "--model", str(model), "--no-html", "--json"]
     start = time.perf_counter()
     process = subprocess.Popen(
@@ -248,15 +267,14 @@ def _done_at(database: Path) -> list[float]:
 
 
 def _peer(variant: Variant, model: Path, paths: Sequence[Path], name: str) -> dict[str, Any]:
-    return _answer(
-        [sys.executable, "-m", "tests.benchmarks.pipeline_peers", name, str(model), variant.precision], paths
-    )
+    command = [sys.executable, "-m", "tests.benchmarks.pipeline_peers", name, str(model)]
+    return _answer([*command, variant.precision, variant.runtime], paths)
 
 
 def _ray(python: Path, variant: Variant, model: Path, paths: Sequence[Path], name: str) -> Run:
-    command = [str(python), "-m", "tests.benchmarks.ray_pipeline", name, str(model), variant.precision]
+    command = [str(python), "-m", "tests.benchmarks.ray_pipeline", name, str(model)]
     start = time.perf_counter()
-    times = _answer(command, paths)["times"]
+    times = _answer([*command, variant.precision, variant.runtime], paths)["times"]
     return Run(len(times), time.perf_counter() - start, second_half_rate(times))
 
 

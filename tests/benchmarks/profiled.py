@@ -10,7 +10,7 @@ from core.settings import SHIPPED_MODEL
 from tests.benchmarks.environment import VENV, bench_python
 from tests.benchmarks.measured import BUILD, Measured, Table
 from tests.benchmarks.photographs import photo_sets
-from tests.benchmarks.pipeline import PROFILER, scan
+from tests.benchmarks.pipeline import PROFILER, Variant, scan
 
 _RATE = 50  # samples a second
 # A thread whose innermost frame is one of these waits: for a lock, a queue, a socket, another process or TensorFlow.
@@ -43,7 +43,7 @@ def measure(small: bool) -> Measured:
     bench_python("py-spy")
     stacks = BUILD / "profile.txt"
     spy = [str(VENV / "bin" / "py-spy"), "record", "--subprocesses", "--rate", str(_RATE), "--format", "raw"]
-    run = scan(photo_sets(4 if small else 30), SHIPPED_MODEL, "float32", [*spy, "--output", str(stacks), "--"])
+    run = scan(photo_sets(4 if small else 30), SHIPPED_MODEL, Variant(), [*spy, "--output", str(stacks), "--"])
     found = sums(stacks.read_text(encoding="utf-8"))
     total, cpu = found.total(), sum(run.cpu.values()) - run.cpu[PROFILER]
     return Measured(
