@@ -123,7 +123,7 @@ def at_224_int8(small: bool) -> Measured:
 def memory(small: bool) -> Measured:
     """Resident memory over 2,000 photos: at 224 pixels, for that is quick."""
     variant = Variant(at_224=True)
-    run = scan(photo_sets(4 if small else 200, PHOTOS_EACH), model_for(variant))
+    run = scan(photo_sets(4 if small else 200, PHOTOS_EACH), model_for(variant), variant)
     growth = run.memory[-1] / run.memory[1]
     return Measured(
         ratios={"memory_last_quarter_vs_second": spread([growth])},
