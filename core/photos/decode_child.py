@@ -1,7 +1,8 @@
-"""The process that decodes: reads photos from a socket, answers with pixels or a refusal, and can do little else.
+"""The process that decodes: answers on a socket with pixels or a refusal, and can do little else.
 
 Messages are length-prefixed frames of JSON and raw bytes, never pickles: the parent must not run what a hostile
-photo may have made of this process.
+photo may have made of this process. The photo itself lies in memory that both have open: through a socket's small
+buffer four megabytes take about 7 ms of CPU instead of 3.
 """
 
 import ctypes
@@ -72,24 +73,25 @@ def _receive(connection: socket.socket, length: int) -> bytearray:
 def main(arguments: list[str]) -> None:
     """Serve until the parent closes the socket.
 
-    Arguments: the socket's descriptor, the parent's id, the decoder, the memory limit in bytes, the CPU limit in s.
+    Arguments: the descriptors of the socket and of the photo's memory, the parent's id, the decoder, the memory limit
+    in bytes, the CPU limit in s.
     """
-    descriptor, parent, decoder, memory_bytes, cpu_s = arguments
+    socket_descriptor, photo_descriptor, parent, decoder, memory_bytes, cpu_s = arguments
     _die_with(int(parent))
     module, _, function = decoder.partition(":")
     load: Callable[[bytes, ViewPlan], LoadedPhoto] = getattr(importlib.import_module(module), function)
     _forbid_system_calls()
     _limit(int(memory_bytes))
-    with socket.socket(fileno=int(descriptor)) as connection:
+    with socket.socket(fileno=int(socket_descriptor)) as connection:
         send_frames(connection, READY)
         while True:
             try:
-                plan = ViewPlan(**json.loads(receive_frame(connection, 1 << 16)))
-                data = receive_frame(connection, 1 << 31)
+                request = json.loads(receive_frame(connection, 1 << 16))
             except EOFError:
                 return
             _limit_cpu(float(cpu_s))
-            send_frames(connection, *_answer(load, data, plan))
+            data = os.pread(int(photo_descriptor), request["bytes"], 0)
+            send_frames(connection, *_answer(load, data, ViewPlan(**request["plan"])))
 
 
 def _answer(load: Callable[[bytes, ViewPlan], LoadedPhoto], data: bytes, plan: ViewPlan) -> tuple[bytes, bytes]:

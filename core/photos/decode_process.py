@@ -55,9 +55,11 @@ class DecodeProcess:
         self._limits = limits
         self._is_ready = False
         self._connection, theirs = socket.socketpair()
+        self._photo = os.fdopen(os.memfd_create("photo"), "wb")
         with theirs:
             arguments = [
                 str(theirs.fileno()),
+                str(self._photo.fileno()),
                 str(os.getpid()),
                 decoder,
                 str(limits.memory_bytes),
@@ -68,7 +70,7 @@ class DecodeProcess:
                 env=_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
+                pass_fds=[theirs.fileno(), self._photo.fileno()],
                 start_new_session=True,
             )
 
@@ -87,7 +89,8 @@ class DecodeProcess:
         self._await_start()
         self._connection.settimeout(self._limits.patience_s)
         try:
-            send_frames(self._connection, json.dumps(asdict(plan)).encode(), data)
+            self._lay_out(data)
+            send_frames(self._connection, json.dumps({"bytes": len(data), "plan": asdict(plan)}).encode())
             answer = json.loads(receive_frame(self._connection, _MAX_DESCRIPTION))
             photo = _parse(answer, receive_frame(self._connection, _expected_bytes(plan)), plan)
         except TimeoutError as error:
@@ -108,8 +111,15 @@ class DecodeProcess:
         """End the process, whatever it is doing; its exit code, or minus the signal that ended it."""
         self._process.kill()
         code = self._process.wait()
+        self._photo.close()
         self._connection.close()  # last: another thread may still wait for an answer
         return code
+
+    def _lay_out(self, data: bytes) -> None:
+        """Put the photo where the child reads it, in place of the one before, whose memory is used again."""
+        self._photo.seek(0)
+        self._photo.write(data)
+        self._photo.truncate()
 
     def _await_start(self) -> None:
         if self._is_ready:

@@ -67,10 +67,18 @@ def test_both_loaders_keep_the_contract(kind: str, request: pytest.FixtureReques
         assert caught.value.reason is reason
 
 
-def test_both_loaders_give_the_same(obeying: ProcessPhotoLoader) -> None:
-    inline, apart = InlinePhotoLoader().load(jpeg(), PLAN), obeying.load(jpeg(), PLAN)
-    assert np.array_equal(inline.views, apart.views)
-    assert inline.quality == apart.quality
+def test_both_loaders_give_the_same_for_a_long_photo_and_a_short_one_after_it() -> None:
+    apart = ProcessPhotoLoader(1, MEMORY, timeout_s=30)
+    try:
+        for data in (jpeg(640, 480), jpeg(), jpeg(64, 64), jpeg(640, 480)):
+            expected, found = InlinePhotoLoader().load(data, PLAN), apart.load(data, PLAN)
+            assert np.array_equal(expected.views, found.views)
+            assert (expected.width, expected.quality) == (found.width, found.quality)
+        with pytest.raises(PhotoRefused) as caught:  # what is missing at its end must not come from the one before
+            apart.load(jpeg()[:-40], PLAN)
+        assert caught.value.reason is Refusal.TRUNCATED
+    finally:
+        apart.close()
 
 
 @pytest.mark.parametrize("word", [b"die", b"crash", b"raise"])
