@@ -18,7 +18,7 @@ from core.settings import SHIPPED_MODEL
 from tests.benchmarks.gpu_passes import Pass, ceiling, open_passes, reference
 from tests.benchmarks.measured import Measured, Table, seconds, spread
 from tests.benchmarks.photographs import photo_sets
-from tests.benchmarks.pipeline import Variant, scan
+from tests.benchmarks.whole_run import Variant, scan
 
 GFLOP_AT_224 = 7.71  # two for each of the 3.856 G multiply-adds of ResNet50's convolutions at 224 x 224
 # Dense peak, TFLOP/s, from the makers' data sheets: bfloat16 and float16 tensor cores.

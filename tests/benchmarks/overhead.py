@@ -28,7 +28,7 @@ from tests.benchmarks.deployed import PHOTOS, Deployed, cpu_seconds, deployed, d
 from tests.benchmarks.free_worker import free_scoring
 from tests.benchmarks.measured import Measured, Spread, Table, has_bfloat16, spread
 from tests.benchmarks.photographs import photographs
-from tests.benchmarks.pipeline import Variant, model_for
+from tests.benchmarks.whole_run import Variant, model_for
 from tests.databases import PostgreSQLServer
 from workers import pipeline
 from workers.context import Context, Scoring

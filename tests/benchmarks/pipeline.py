@@ -6,78 +6,21 @@ over short runs lie (queues fill while a model loads), so each run is also judge
 
 import json
 import os
-import shutil
-import sqlite3
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from core.domain import BASE_SIZE
-from core.model.artefact import load_network, open_artefact, save_artefact
-from core.model.card import Description, InputSpec
-from core.model.network import build_network
-from core.model.pooling import Pooling
-from core.model.precision import Precision, Runtime
-from core.settings import SHIPPED_MODEL
 from tests.benchmarks.environment import bench_python
-from tests.benchmarks.int8_model import make_int8
-from tests.benchmarks.measured import BUILD, ROOT, Measured, Table, spread
-from tests.benchmarks.memory import ProcessWatch
+from tests.benchmarks.measured import ROOT, Measured, Table, spread
 from tests.benchmarks.photographs import photo_sets
+from tests.benchmarks.whole_run import Run, Variant, model_for, scan, second_half_rate
 
 PHOTOS_EACH = 10
-PROFILER = "py-spy itself"  # whose command line holds the others
-# Of a scan, by a word of their command lines.
-PROCESSES = {
-    PROFILER: "py-spy record",
-    "decoding": "core.photos.decode_child",
-    "the worker: network, hashing, SQL": "workers.cli worker",
-    "intake, audit, verdicts printed": "workers.cli scan",
-    "the broker": "valkey-server",
-}
-_ROUNDS = 3  # of the naive loop and of the floor, between the whole runs
-
-
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """What is run: the shipped model or one that looks at 224 pixels, its arithmetic, and what computes it."""
-
-    at_224: bool = False
-    precision: Precision = "float32"
-    runtime: Runtime = "tensorflow"
-
-    @property
-    def engine(self) -> str:
-        return self.precision if self.runtime == "tensorflow" else f"{self.precision} on OpenVINO"
-
-    @property
-    def suffix(self) -> str:
-        parts = ["at_224"] if self.at_224 else []
-        parts += [self.precision] if self.precision != "float32" else []
-        parts += [self.runtime] if self.runtime != "tensorflow" else []
-        return "".join(f"_{part}" for part in parts)
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One whole run: photos a second, all told and in its second half, resident MB by quarter of its photos, and CPU
-    seconds by kind of process."""
-
-    photos: int
-    seconds: float
-    second_half: float
-    memory: Sequence[float] = ()
-    cpu: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def rate(self) -> float:
-        return self.photos / self.seconds
+_SCANS = 3  # each between two runs of the naive loop and of the floor
 
 
 def shipped(small: bool) -> Measured:
@@ -132,18 +75,6 @@ def memory(small: bool) -> Measured:
     )
 
 
-def second_half_rate(times: Sequence[float]) -> float:
-    """Photos a second from the moment half of them were done; `times` are the seconds at which each was.
-
-    Photos of one set are done at one moment; those of the moment that begins the half do not count.
-    """
-    ordered = sorted(times)
-    start, end = ordered[(len(ordered) - 1) // 2], ordered[-1]
-    if end == start:
-        raise ValueError("all photos of the second half were done at one moment: too few to tell a rate")
-    return sum(moment > start for moment in ordered) / (end - start)
-
-
 def _measure(variant: Variant, small: bool) -> Measured:
     # At 448 pixels half as many photos take twice as long.
     sets, some = (4, 4) if small else (120, 40) if variant.at_224 else (60, 20)
@@ -159,10 +90,11 @@ def _measure(variant: Variant, small: bool) -> Measured:
         floors.append(_peer(variant, model, paths[:some], "floor"))
 
     between()
-    ours = scan(photos, model, variant)
-    between()
+    ours: list[Run] = []
+    for _ in range(1 if small else _SCANS):
+        ours.append(scan(photos, model, variant))
+        between()
     theirs_with_ours = _ray(ray, variant, model, paths, "ours")
-    between()
     # Ray as documented runs Keras whatever ours computes with: once is enough.
     once = variant.engine == "float32"
     theirs = _ray(ray, variant, model, paths if small else paths[: len(paths) // 2], "documented") if once else None
@@ -173,33 +105,35 @@ def _measured(
     variant: Variant,
     naive: Sequence[float],
     floors: Sequence[dict[str, float]],
-    ours: Run,
+    ours: Sequence[Run],
     theirs: Run | None,
     given: Run,
 ) -> Measured:
     floor = [found["rate"] for found in floors]
+    rates, second_halves = [run.rate for run in ours], [run.second_half for run in ours]
     ratios = {
-        "pipeline_vs_naive": spread([ours.second_half / rate for rate in naive]),
-        **({"pipeline_vs_ray": spread([ours.second_half / theirs.second_half])} if theirs else {}),
-        **({"pipeline_vs_ray_whole_run": spread([ours.rate / theirs.rate])} if theirs else {}),
-        "pipeline_vs_ray_with_ours": spread([ours.rate / given.rate]),
-        "pipeline_vs_floor": spread([ours.second_half / rate for rate in floor]),
+        "pipeline_vs_naive": spread(_by_neighbours(second_halves, naive)),
+        **({"pipeline_vs_ray": spread([rate / theirs.second_half for rate in second_halves])} if theirs else {}),
+        **({"pipeline_vs_ray_whole_run": spread([rate / theirs.rate for rate in rates])} if theirs else {}),
+        "pipeline_vs_ray_with_ours": spread([rate / given.rate for rate in rates]),
+        "pipeline_vs_floor": spread(_by_neighbours(second_halves, floor)),
     }
     rows: list[list[object]] = [
-        [f"`walkaround scan`, {ours.photos:,} photos", ours.rate, ours.second_half],
-        [f"naive loop, {_ROUNDS} times between the others", None, spread(naive)],
+        [f"`walkaround scan`, {ours[0].photos:,} photos, {len(ours)} times", spread(rates), spread(second_halves)],
+        ["naive loop, before and after each", None, spread(naive)],
         *([[f"Ray Data as documented, {theirs.photos:,} photos", theirs.rate, theirs.second_half]] if theirs else []),
         [f"Ray Data given our decode and engine, {given.photos:,} photos", given.rate, given.second_half],
-        ["floor: 1 / (decode + model)", None, spread(floor)],
+        ["floor, before and after each: 1 / (decode + model)", None, spread(floor)],
     ]
     model_name = "a model at 224 pixels" if variant.at_224 else "the shipped model"
     decode, model = (1000 * statistics.median(found[name] for found in floors) for name in ("decode", "model"))
-    growth = ours.memory[-1] / ours.memory[1] - 1
+    last = ours[-1]
+    growth = last.memory[-1] / last.memory[1] - 1
     return Measured(
         ratios={name + variant.suffix: found for name, found in ratios.items()},
         tables=[
             Table(["photos/s", "whole run with start-up", "second half"], rows, f"{model_name}, {variant.engine}"),
-            _memory_table(ours),
+            _memory_table(last),
         ],
         notes=[
             f"The floor is of {decode:.1f} ms to decode (two threads on two photos at once, divided by two; views, "
@@ -208,8 +142,12 @@ def _measured(
             f"{100 * growth:+.0f} %. Ray's stages run far ahead of one another: its second half profits from what was "
             "decoded in the first, so that its whole run says more."
         ],
-        figures={"decode_s": decode / 1000, "model_s": model / 1000, "photos_per_second": ours.second_half},
     )
+
+
+def _by_neighbours(rates: Sequence[float], between: Sequence[float]) -> list[float]:
+    """Each by what was measured just before and just after it, as evenly noisy as may be."""
+    return [rate / beside for number, rate in enumerate(rates) for beside in between[number : number + 2]]
 
 
 def _memory_table(run: Run) -> Table:
@@ -217,53 +155,6 @@ def _memory_table(run: Run) -> Table:
         ["resident MB, all processes", *(f"quarter {number}" for number in range(1, 5))],
         [["highest while the photos were done", *(round(value) for value in run.memory)]],
     )
-
-
-def model_for(variant: Variant) -> Path:
-    """The shipped model, or its weights in a network for 224 pixels (for measuring only), with int8 where asked for."""
-    model = _at_224() if variant.at_224 else SHIPPED_MODEL
-    return make_int8(model) if variant.precision == "int8" else model
-
-
-def _at_224() -> Path:
-    folder = BUILD / "model-at-224"
-    shutil.rmtree(folder, ignore_errors=True)
-    shipped = open_artefact(SHIPPED_MODEL)
-    network = build_network(BASE_SIZE)
-    network.set_weights(load_network(shipped).get_weights())
-    card = shipped.card.model_copy(update={"input": InputSpec(size=BASE_SIZE), "pooling": Pooling()})
-    described = Description(**card.model_dump(include=set(Description.model_fields)))
-    return save_artefact(network, described, folder).folder
-
-
-def scan(photos: Path, model: Path, variant: Variant, command: Sequence[str] = ()) -> Run:
-    """`walkaround scan` into a database of its own; `command` is put before it, as a profiler's."""
-    out = BUILD / "scan"
-    shutil.rmtree(out, ignore_errors=True)
-    environment = os.environ | {"WALKAROUND_PRECISION": variant.precision, "WALKAROUND_RUNTIME": variant.runtime}
-    arguments = ["scan", str(photos), "--out", str(out), "--model", str(model), "--no-html", "--json"]
-    start = time.perf_counter()
-    process = subprocess.Popen(
-        [*command, sys.executable, "-m", "workers.cli", *arguments],
-        cwd=ROOT, env=environment, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
-    with ProcessWatch(process.pid) as watch:
-        code = process.wait()
-    seconds = time.perf_counter() - start
-    if code:
-        raise RuntimeError(f"`walkaround scan` ended with {code}; {out / 'worker.log'} may say why")
-    times = _done_at(out / "walkaround.sqlite")
-    return Run(len(times), seconds, second_half_rate(times), watch.quarters(times), watch.cpu_seconds(PROCESSES))
-
-
-def _done_at(database: Path) -> list[float]:
-    """When each photo's prediction was written, in seconds since 1970."""
-    with sqlite3.connect(database) as connection:
-        found = connection.execute("SELECT created_at FROM prediction").fetchall()
-        (verdicts,) = connection.execute("SELECT count(*) FROM verdict").fetchone()
-    if not verdicts:
-        raise RuntimeError("the scan wrote no verdict")
-    return [datetime.fromisoformat(text).timestamp() for (text,) in found]
 
 
 def _peer(variant: Variant, model: Path, paths: Sequence[Path], name: str) -> dict[str, Any]:

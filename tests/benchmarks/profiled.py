@@ -10,7 +10,7 @@ from core.settings import SHIPPED_MODEL
 from tests.benchmarks.environment import VENV, bench_python
 from tests.benchmarks.measured import BUILD, Measured, Table
 from tests.benchmarks.photographs import photo_sets
-from tests.benchmarks.pipeline import PROFILER, Variant, scan
+from tests.benchmarks.whole_run import PROFILER, Variant, scan
 
 _RATE = 50  # samples a second
 # A thread whose innermost frame is one of these waits: for a lock, a queue, a socket, another process or TensorFlow.

@@ -9,8 +9,8 @@ import pytest
 from tests.benchmarks.measured import Measured, Spread, Table, ratio, spread
 from tests.benchmarks.memory import ProcessWatch
 from tests.benchmarks.parts import PARTS
-from tests.benchmarks.pipeline import second_half_rate
 from tests.benchmarks.results import as_json, as_markdown, fill, merge, read
+from tests.benchmarks.whole_run import second_half_rate
 
 
 def test_the_second_half_is_judged_alone() -> None:
