@@ -80,11 +80,13 @@ def _resident_mb(pid: int) -> float:
 
 
 def _command_and_cpu(pid: int) -> tuple[str, float] | None:
-    """Its command line, and the seconds that it has used itself; None once it has ended."""
+    """Its command line, and the seconds that it has used itself; None once it has ended, waited for or not."""
     place = Path(f"/proc/{pid}")
     try:
         command = (place / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         after_name = (place / "stat").read_text().rpartition(")")[2].split()
     except OSError:
+        return None
+    if not command:  # a zombie has lost it: what was seen of it before says more
         return None
     return command, (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")

@@ -2,12 +2,15 @@
 
 import os
 import re
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.benchmarks.measured import Measured, Spread, Table, ratio, spread
-from tests.benchmarks.memory import ProcessWatch
+from tests.benchmarks.memory import EVERY_S, ProcessWatch
 from tests.benchmarks.parts import PARTS
 from tests.benchmarks.results import as_json, as_markdown, fill, merge, read
 from tests.benchmarks.whole_run import second_half_rate
@@ -32,6 +35,19 @@ def test_the_highest_memory_of_each_quarter() -> None:
     watch = ProcessWatch(0)
     watch.samples = [(float(second), 100.0 + second) for second in range(10)] + [(1.5, 500.0), (50.0, 900.0)]
     assert watch.quarters([0.0, 2.0, 4.0, 6.0, 8.0]) == [500.0, 104.0, 106.0, 108.0]
+
+
+def test_what_a_process_used_is_known_after_its_end() -> None:
+    with subprocess.Popen([sys.executable, "-c", "sum(range(3 * 10**7)); input()"], stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        with ProcessWatch(process.pid) as watch:
+            while not watch.cpu_seconds({"it": "range"})["it"]:
+                time.sleep(0.1)
+            process.stdin.write(b"\n")
+            process.stdin.close()
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+            time.sleep(2 * EVERY_S)  # it is looked at again, a zombie now
+        assert watch.cpu_seconds({"it": "range"})["it"] > 0
 
 
 def test_parts_of_different_runs_stand_side_by_side(tmp_path: Path) -> None:
