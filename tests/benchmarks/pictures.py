@@ -28,16 +28,8 @@ class Bars:
 PANELS = (
     Bars("decode", (1,), "Decoding a 12-megapixel JPEG: ms, one thread"),
     Bars("engine", (2,), "The network: views/s, batches of 8"),
-    Bars(
-        "pipeline",
-        (1, 2),
-        "The whole job, start-up included (not in naive loop and floor): photos/s, the shipped model",
-    ),
-    Bars(
-        "pipeline-at-224",
-        (1, 2),
-        "The whole job, start-up included (not in naive loop and floor): photos/s, a model at 224 pixels",
-    ),
+    Bars("pipeline", (1, 2), "The whole job: photos/s (loop and floor without start-up)"),
+    Bars("pipeline-at-224", (1, 2), "The whole job at 224 pixels: photos/s (loop and floor without start-up)"),
 )
 
 
