@@ -47,7 +47,8 @@ class ProcessLost(Exception):
 class DecodeProcess:
     """A child that decodes one photo at a time; started by `subprocess`, so it imports nothing of the parent's main.
 
-    It has its own session, so that Ctrl-C at a terminal reaches the parent only; its environment holds no secrets.
+    It has its own process group, so that Ctrl-C at a terminal reaches the parent only, in the parent's session, so that
+    Linux weighs it with the parent (see `workers.commands.run`); its environment holds no secrets.
     It dies with the thread that started it.
     """
 
@@ -71,7 +72,7 @@ class DecodeProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno(), self._photo.fileno()],
-                start_new_session=True,
+                process_group=0,
             )
 
     @property

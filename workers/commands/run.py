@@ -1,7 +1,9 @@
 """The long-running parts of a deployment, and the one-off `ingest`."""
 
+import contextlib
 import os
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -173,12 +175,24 @@ def _start(end_with: int | None = None) -> Settings:
 
     if end_with is not None:
         _end_with_parent(end_with)
+    _make_nice_count()
     # Until what serves puts its own handler in place, nothing is in hand: ended while a model loads is ended in good
     # order, and no exception is raised that a library's clean-up could swallow.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     settings = load_settings()
     configure_logging(settings.log_format, settings.log_level)
     return settings
+
+
+def _make_nice_count() -> None:
+    """Tell Linux that a whole session is as nice as the process that leads it.
+
+    Where it weighs sessions against each other (autogroup, on by default in Debian and Ubuntu), `nice` counts within a
+    session only, and whatever a service manager, a container or `walkaround scan` starts has one of its own.
+    """
+    if os.getsid(0) == os.getpid() and (niceness := os.nice(0)) > 0:
+        with contextlib.suppress(OSError):  # no such thing here
+            Path("/proc/self/autogroup").write_text(str(niceness), encoding="ascii")
 
 
 def _serve_telemetry(settings: Settings, progress: "Progress") -> None:
