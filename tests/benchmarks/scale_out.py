@@ -43,7 +43,6 @@ class Used:
     """What has been asked of the servers so far; CPU in seconds."""
 
     commands: float
-    broker_cpu: float
     transactions: float
     wal_bytes: float
     database_cpu: float
@@ -80,11 +79,9 @@ class Site:
 
     def used(self) -> Used:
         """The servers' own counts, and the CPU that the kernel counted."""
-        broker = self._broker.info()
         [(transactions, wal)] = self._site.ask(_SERVER_QUERY)
         return Used(
-            broker["total_commands_processed"],
-            broker["used_cpu_user"] + broker["used_cpu_sys"],
+            self._broker.info()["total_commands_processed"],
             transactions,
             float(wal),
             cpu_seconds(self._server.pid),
@@ -142,7 +139,6 @@ def _round(site: Site, sets: int) -> tuple[float, dict[str, float]]:
     return rate, {
         "commands": beyond_idle("commands"),
         "idle_commands_per_s": site.idle.commands / site.idle.at / site.workers,
-        "broker_ms": 1000 * beyond_idle("broker_cpu"),
         "transactions": beyond_idle("transactions"),
         "wal_kb": used.wal_bytes / sets / 1000,
         "database_ms": 1000 * beyond_idle("database_cpu"),
@@ -164,7 +160,6 @@ def _measured(rates: dict[int, list[float]], costs: dict[int, list[dict[str, flo
     )
     names = {
         "commands": "commands to the broker",
-        "broker_ms": "the broker's CPU, ms",
         "transactions": "transactions",
         "database_ms": "the database's CPU, ms",
         "wal_kb": "write-ahead log, kB",
