@@ -41,8 +41,8 @@ _STATED = {
     "broker_ms": Figure(
         0.7, "ms", "the broker's CPU for a return", "`make bench PARTS=overhead`, 2026-11-27: 0.07 ms a photo"
     ),
-    "transactions": Figure(5.7, "", "transactions for a return, one event", _SCALE_OUT),
-    "database_ms": Figure(30, "ms", "the database's CPU for a return", _SCALE_OUT),
+    "transactions": Figure(5.68, "", "transactions for a return, one event", _SCALE_OUT),
+    "database_ms": Figure(30.4, "ms", "the database's CPU for a return", _SCALE_OUT),
     "wal_kb": Figure(56, "kB", "write-ahead log for a return", _SCALE_OUT),
     "rows_kb": Figure(
         16,
