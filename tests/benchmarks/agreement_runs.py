@@ -18,6 +18,7 @@ from core.model.folding import read_network
 from core.model.inference import Device, score_photos
 from core.model.openvino_forward import build_openvino_forward
 from core.model.openvino_graph import build_graph
+from core.model.precision import has_bfloat16
 from core.model.quantisation import choose_evenly
 from core.photos.decode import load_photo
 from core.settings import SHIPPED_MODEL
@@ -26,7 +27,6 @@ from tests.benchmarks.calibration_views import MANIFEST
 from tests.benchmarks.decoding import full_decode
 from tests.benchmarks.environment import hand_over
 from tests.benchmarks.int8_model import quantised_model
-from tests.benchmarks.measured import has_bfloat16
 from tests.benchmarks.photographs import HEIGHT, QUALITY, WIDTH
 
 Probabilities = NDArray[np.float64]

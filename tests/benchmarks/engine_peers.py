@@ -14,11 +14,12 @@ from core.model.forward import trace_forward
 from core.model.network import preprocess
 from core.model.openvino_forward import build_openvino_forward
 from core.model.openvino_graph import build_graph
+from core.model.precision import has_bfloat16
 from core.settings import SHIPPED_MODEL
 from tests.benchmarks import engine as names
 from tests.benchmarks.environment import hand_over
 from tests.benchmarks.int8_model import quantised_model
-from tests.benchmarks.measured import has_bfloat16, interleaved
+from tests.benchmarks.measured import interleaved
 
 if TYPE_CHECKING:
     import openvino

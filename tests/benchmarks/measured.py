@@ -87,11 +87,6 @@ def machine() -> str:
     )
 
 
-def has_bfloat16() -> bool:
-    """Whether the processor computes in bfloat16: where it only imitates it, its times say nothing."""
-    return any(flag in Path("/proc/cpuinfo").read_text() for flag in ("avx512_bf16", "amx_bf16"))
-
-
 def revision() -> str:
     """The commit that is measured, with a plus where files differ from it."""
     described = subprocess.run(

@@ -21,12 +21,13 @@ from core.domain import ViewPlan
 from core.model.artefact import open_artefact
 from core.model.engine import load_engine
 from core.model.inference import BatchingClassifier
+from core.model.precision import has_bfloat16
 from core.photos.decode import load_photo
 from core.settings import SHIPPED_MODEL
 from db import repositories
 from tests.benchmarks.deployed import PHOTOS, Deployed, cpu_seconds, deployed, durable_postgresql
 from tests.benchmarks.free_worker import free_scoring
-from tests.benchmarks.measured import Measured, Spread, Table, has_bfloat16, spread
+from tests.benchmarks.measured import Measured, Spread, Table, spread
 from tests.benchmarks.photographs import photographs
 from tests.benchmarks.whole_run import Variant, model_for
 from tests.databases import PostgreSQLServer

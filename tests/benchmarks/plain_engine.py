@@ -9,9 +9,9 @@ from core.domain import Pixels
 from core.model.artefact import load_network, open_artefact
 from core.model.engine import load_engine
 from core.model.network import preprocess
-from core.model.precision import Precision
+from core.model.precision import Precision, has_bfloat16
 from core.settings import SHIPPED_MODEL
-from tests.benchmarks.measured import Measured, Table, has_bfloat16, interleaved, ratio, spread
+from tests.benchmarks.measured import Measured, Table, interleaved, ratio, spread
 
 BATCH = 8
 

@@ -3,13 +3,14 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Literal
 
 import pytest
 
 from core.errors import ModelUnusable
 from core.model.artefact import Artefact
-from core.model.precision import Precision, identity_in
+from core.model.precision import Precision, has_bfloat16, identity_in
 from core.model.quantisation import QUANTISED_CARD_FILE
 
 EXACT: tuple[Literal["auto", "float32"], ...] = ("auto", "float32")
@@ -59,3 +60,22 @@ def test_another_calibration_is_another_model_in_any_arithmetic(make_artefact: C
 def test_int8_without_a_graph_says_how_to_make_one(make_artefact: Callable[..., Artefact]) -> None:
     with pytest.raises(ModelUnusable, match="walkaround model quantise"):
         identity_in(make_artefact(), "int8")
+
+
+@pytest.mark.parametrize(
+    ("flags", "has"),
+    [
+        ("fpu sse avx2 fma", False),
+        ("fpu avx512f avx512_vnni", False),
+        ("fpu avx512f avx512_bf16", True),
+        ("fpu amx_bf16 amx_tile", True),
+    ],
+)
+def test_a_processor_says_whether_it_has_bfloat16(tmp_path: Path, flags: str, has: bool) -> None:
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text(f"processor : 0\nflags : {flags}\n")
+    assert has_bfloat16(cpuinfo) is has
+
+
+def test_a_system_without_cpuinfo_computes_in_float32(tmp_path: Path) -> None:
+    assert not has_bfloat16(tmp_path / "cpuinfo")

@@ -15,10 +15,11 @@ from core.model.network import build_network, preprocess
 from core.model.pooling import Pooling, pool
 from core.model.recipe import Recipe
 from core.model.tail import build_bag, build_tail, copy_back, read_positions
-from core.model.training import Trained, train
+from core.model.training import Trained, train, use_bfloat16
 
 RECIPE = Recipe(seed=3, input_size=64, tiles=2, augmented=1, epochs=2, drawn=2, batch=24)
 PLAN = ViewPlan(64, tiles=2)
+BFLOAT16 = "auto_mixed_precision_onednn_bfloat16"
 
 
 class Killed(Exception):
@@ -166,3 +167,19 @@ def test_a_look_is_fixed_by_its_seed_and_number(samples: list[Sample]) -> None:
     assert clean.shape == (5, 64, 64, 3)
     assert np.array_equal(mirrored[0], clean[0, :, ::-1])
     assert np.array_equal(mirrored[1], clean[2, :, ::-1])  # the left tile of the one is the right tile of the other
+
+
+@pytest.mark.parametrize("has", [True, False])
+def test_a_processor_without_bfloat16_is_not_made_to_imitate_it(
+    samples: list[Sample], base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has: bool
+) -> None:
+    import tensorflow as tf
+
+    def stop(*_: object) -> None:
+        assert tf.config.optimizer.get_experimental_options()[BFLOAT16] is has
+        raise Killed
+
+    monkeypatch.setattr("core.model.training.has_bfloat16", lambda: has)
+    with pytest.raises(Killed):
+        train(samples, RECIPE, tmp_path / "run", base, stop)
+    use_bfloat16(False)
