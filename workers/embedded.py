@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from itertools import count
 from pathlib import Path
 from threading import Event, Thread
 from types import TracebackType
@@ -40,7 +39,8 @@ log = structlog.get_logger(__name__)
 
 MAX_RESTARTS = 5
 POLL_SECONDS = 0.25
-RECONCILE_EVERY = 20  # polls
+FOLLOWING_SHARE = 0.02  # of a core at most goes into following the work: to count 5,000 returns takes 40 ms
+RECONCILE_SECONDS = 5.0
 
 
 class EmbeddedBroker:
@@ -130,17 +130,30 @@ def run_until_done(settings: Settings, out: Path, console: Console) -> tuple[Con
         with console.status(f"Listing {escape(context.store.name)} ..."):
             scanned = pipeline.scan(context, "embedded")
         with _progress_bar(console) as bar:
-            task = bar.add_task("Photos", total=None)
-            for tick in count():
-                progress = reports.progress(context.sessions, context.store.name)
-                bar.update(task, total=progress.photos_total, completed=progress.photos_done)
-                if progress.sets_done + progress.dead >= progress.sets_total:
-                    break
-                worker.ensure_running(context)
-                if tick % RECONCILE_EVERY == RECONCILE_EVERY - 1:
-                    pipeline.reconcile(context)
-                time.sleep(POLL_SECONDS)
+            _follow(context, worker, bar)
     return context, scanned
+
+
+def _follow(context: Context, worker: EmbeddedWorker, bar: Progress) -> None:
+    """Keep the worker running and show how far it is, until all is done."""
+    task = bar.add_task("Photos", total=None)
+    reconciled = time.monotonic()
+    while True:
+        began = time.thread_time()
+        progress = reports.progress(context.sessions, context.store.name)
+        bar.update(task, total=progress.photos_total, completed=progress.photos_done)
+        if progress.sets_done + progress.dead >= progress.sets_total:
+            return
+        worker.ensure_running(context)
+        if time.monotonic() - reconciled >= RECONCILE_SECONDS:
+            pipeline.reconcile(context)
+            reconciled = time.monotonic()
+        time.sleep(pause_after(time.thread_time() - began))
+
+
+def pause_after(seconds: float) -> float:
+    """Seconds to wait after a look that took so many seconds of CPU, so that the worker keeps the cores."""
+    return max(POLL_SECONDS, seconds / FOLLOWING_SHARE)
 
 
 def run_and_stay(settings: Settings, out: Path, console: Console, every: float) -> None:
