@@ -1,6 +1,5 @@
 """Starting the engine from its artefact, beside starting the same pass from a graph that was exported before."""
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -9,7 +8,7 @@ from pathlib import Path
 from core.model.artefact import open_artefact
 from core.settings import SHIPPED_MODEL
 from tests.benchmarks.measured import ROOT, Measured, Table, spread
-from tests.benchmarks.start_up import process_cost
+from tests.benchmarks.start_up import process_cost, with_bytecode
 
 _EXPORT = """
 import sys
@@ -63,8 +62,8 @@ forward = wrapped.prune([inputs], outputs)
 def measure(small: bool) -> Measured:
     """Seconds to the end of a first pass and peak resident MB, each in a process of its own, in turn."""
     rounds = 1 if small else 5
-    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"}
     with tempfile.TemporaryDirectory() as folder:
+        environment = with_bytecode(folder)
         named = f"folder, size = {folder!r}, {open_artefact(SHIPPED_MODEL).card.input.size}\n"
         subprocess.run([sys.executable, "-c", named + _EXPORT], cwd=ROOT, env=environment, check=True)
         found: dict[str, list[tuple[float, float]]] = {name: [] for name in _STARTS}

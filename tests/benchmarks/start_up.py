@@ -40,10 +40,7 @@ def measure(small: bool) -> Measured:
     """Seconds and peak resident MB, each in a process of its own, in turn."""
     rounds = 1 if small else 5
     with tempfile.TemporaryDirectory() as folder:
-        environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | {
-            # As installed: pip compiles what it installs, and so does the Dockerfile. The first round fills this.
-            "PYTHONPYCACHEPREFIX": f"{folder}/bytecode",
-            "TF_CPP_MIN_LOG_LEVEL": "2",
+        environment = with_bytecode(folder) | {
             "WALKAROUND_DATABASE_URL": f"sqlite:///{folder}/empty.sqlite",
             "WALKAROUND_STORE": folder,
         }
@@ -75,6 +72,15 @@ def measure(small: bool) -> Measured:
             "With compiled bytecode, as pip and the image leave it; without any, a command takes about twice as long.",
         ],
     )
+
+
+def with_bytecode(folder: str) -> dict[str, str]:
+    """The environment of a program as it is installed: pip compiles what it installs, and so does the Dockerfile.
+
+    The bytecode lies in `folder`; a first run that does not count fills it.
+    """
+    ours = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return ours | {"PYTHONPYCACHEPREFIX": f"{folder}/bytecode", "TF_CPP_MIN_LOG_LEVEL": "2"}
 
 
 def process_cost(script: str, environment: dict[str, str]) -> tuple[float, float]:
