@@ -16,7 +16,7 @@ from core.model.forward import Outputs, build_forward, gpu_present, prepare_tens
 from core.model.heatmap import check_exact
 from core.model.openvino_forward import build_openvino_forward
 from core.model.openvino_graph import build_graph
-from core.model.precision import Precision, Runtime
+from core.model.precision import Precision, Runtime, has_bfloat16
 from core.model.quantisation import read_quantised_graph
 
 log = logging.getLogger(__name__)
@@ -63,6 +63,10 @@ def load_engine(
     if runtime == "openvino":
         return _load_on_openvino(artefact, precision, batch_size, threads)
     prepare_tensorflow(threads)
+    if precision == "bfloat16" and not (gpu_present() or has_bfloat16()):
+        log.warning(
+            "this processor has no bfloat16 and takes longer to imitate it than for float32; int8 is faster here"
+        )
     network = read_network(verified_bytes(artefact), str(artefact.weights_path))
     inputs = artefact.card.input
     return Engine(

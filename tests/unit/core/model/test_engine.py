@@ -9,6 +9,7 @@ from core.model.engine import Engine, load_engine
 from core.model.folding import read_network
 from core.model.forward import Outputs, trace_forward
 from core.model.network import preprocess
+from core.model.precision import Precision
 
 
 class SmallMemory:
@@ -62,6 +63,22 @@ def test_batched_and_single_agree(engine: Engine, photos: np.ndarray) -> None:
 def test_bfloat16_is_close(artefact: Artefact, engine: Engine, photos: np.ndarray) -> None:
     fast = load_engine(artefact, precision="bfloat16").run(photos[:, 0])
     np.testing.assert_allclose(fast.logits, engine.run(photos[:, 0]).logits, atol=0.2)
+
+
+@pytest.mark.parametrize(
+    ("precision", "has", "warns"), [("bfloat16", False, True), ("bfloat16", True, False), ("float32", False, False)]
+)
+def test_bfloat16_is_warned_of_where_the_processor_imitates_it(
+    artefact: Artefact,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    precision: Precision,
+    has: bool,
+    warns: bool,
+) -> None:
+    monkeypatch.setattr("core.model.engine.has_bfloat16", lambda: has)
+    load_engine(artefact, precision=precision)
+    assert ("this processor has no bfloat16" in caplog.text) is warns
 
 
 @pytest.mark.parametrize(("room", "left"), [(1000, 8), (5, 4), (3, 2), (1, 1)])
