@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event, Thread
@@ -99,6 +99,12 @@ class EmbeddedWorker:
                 self._command, env=self._environment, stdout=output, stderr=output, start_new_session=True
             )
 
+    def wait(self, seconds: float) -> None:
+        """Return after so many seconds, or as soon as it has ended."""
+        assert self._process is not None
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+
     def stop(self) -> None:
         """End it at once: what it had in hand is taken up from the database by the next run, as after any crash."""
         if self._process is not None:
@@ -148,7 +154,7 @@ def _follow(context: Context, worker: EmbeddedWorker, bar: Progress) -> None:
         if time.monotonic() - reconciled >= RECONCILE_SECONDS:
             pipeline.reconcile(context)
             reconciled = time.monotonic()
-        time.sleep(pause_after(time.thread_time() - began))
+        worker.wait(pause_after(time.thread_time() - began))
 
 
 def pause_after(seconds: float) -> float:
@@ -169,7 +175,7 @@ def run_and_stay(settings: Settings, out: Path, console: Console, every: float) 
             progress = reports.progress(context.sessions, context.store.name)
             done = f"{progress.sets_done} of {progress.sets_total} returns have a verdict"
             console.print(f"{datetime.now().astimezone():%H:%M:%S}  {done}, {scanned.repaired} changed")
-            time.sleep(every)
+            worker.wait(every)
 
 
 def _read_queue(settings: Settings, context: Context) -> None:

@@ -152,7 +152,9 @@ def test_ended_in_any_way_it_leaves_nothing_behind_and_the_next_run_goes_on(hous
     assert not list(house.temporary.iterdir())
 
 
-def test_up_reads_the_event_queue_between_two_looks(s3_server: S3Server, s3_bucket: str, tmp_path: Path) -> None:
+def test_up_reads_the_event_queue_and_replaces_a_dead_worker_between_two_looks(
+    s3_server: S3Server, s3_bucket: str, tmp_path: Path
+) -> None:
     settings = s3_settings(s3_server, s3_bucket)
     settings |= {"sqs_queue_url": queue_of(s3_server, s3_bucket), "sqs_endpoint_url": s3_server.endpoint_url}
     database = f"sqlite:///{tmp_path / 'out' / 'walkaround.sqlite'}"
@@ -164,6 +166,8 @@ def test_up_reads_the_event_queue_between_two_looks(s3_server: S3Server, s3_buck
         s3_server.s3().put_object(Bucket=s3_bucket, Key="returns/harbour/HB-1/1/01.jpg", Body=b"never read here")
         sets = text("SELECT set_key FROM photo_set")
         wait_until(lambda: len(_rows(database, sets)) == 1, SECONDS, lambda: system.log("up"))
+        os.kill(_only(_descendants(system.processes["up"].pid), "cli worker"), signal.SIGKILL)
+        wait_until(lambda: "worker_restarted" in system.log("up"), 60, lambda: system.log("up"))
         system.processes["up"].terminate()
         assert system.processes["up"].wait(60) == 130, system.log("up")
     assert "stopped; nothing is left running" in system.log("up")
