@@ -48,6 +48,7 @@ class Transactions(RuleBasedStateMachine):
         self.bucket: dict[int, dict[str, str]] = {number: {} for number in (1, 2, 3)}
         self.models = [register(self.sessions, "first")]
         self.holder: dict[WorkKey, int] = {}
+        self.running: set[WorkKey] = set()  # claimed, and no lease has run out since
         self.generation: dict[int, int] = {}
         self.frozen: dict[tuple[str, object], str] = {}
         self.reviews: dict[str, tuple[int, str]] = {}
@@ -95,8 +96,9 @@ class Transactions(RuleBasedStateMachine):
         if claimed is not None:
             assert claimed.token > self.holder.get(work, 0)
             self.holder[work] = claimed.token
-        elif self.generation[work.set_id] != work.generation:
-            self.holder.pop(work, None)
+            self.running.add(work)
+        elif work not in self.running and self.generation[work.set_id] != work.generation:
+            self.holder.pop(work, None)  # closed, for it is overtaken; one that runs is left to find that out
         return multiple() if claimed is None else claimed
 
     @rule(claimed=consumes(claims), damaged=st.booleans(), sees_one_gone=st.booleans())
@@ -129,18 +131,22 @@ class Transactions(RuleBasedStateMachine):
     @rule(target=claims, claimed=claims)
     def take_over(self, claimed: Claim) -> Any:
         """Another worker claims a set whose first one seems dead, and is not."""
-        let_leases_run_out(self.sessions)
+        self._let_leases_run_out()
         return self._claim(claimed.work)
 
     @rule(claimed=claims)
     def reconcile(self, claimed: Claim) -> None:
         """Everything that runs is left alone until its lease ends, and is rung for then."""
         running = [row for row in rows(self.sessions, "work") if row["state"] == "leased"]
-        let_leases_run_out(self.sessions)
+        self._let_leases_run_out()
         due = {work for work, _ in repositories.due_work(self.sessions, 1000, timedelta(0))}
         active = {row["id"] for row in rows(self.sessions, "model_version") if row["state"] == "active"}
         ours = {WorkKey(row["set_id"], row["model_id"], row["generation"]) for row in running}
         assert {work for work in ours if work.model_id in active} <= due, "a message would be lost for ever"
+
+    def _let_leases_run_out(self) -> None:
+        let_leases_run_out(self.sessions)
+        self.running.clear()
 
     @rule(name=st.sampled_from(["first", "second"]))
     def swap(self, name: str) -> None:
