@@ -309,6 +309,7 @@ class TestFinish:
         register(sessions)
         claimed = must_claim(sessions, arrive(sessions, REF, stored(REF, "a")).opened[0])
         late = arrive(sessions, REF, stored(REF, "a", "b"))
+        assert claim(sessions, claimed.work, LEASE, 5) is None, "a second ring leaves it to the worker that holds it"
         assert finish(sessions, claimed, scored(claimed), POLICY, NOW, 1.0) is Finish.SUPERSEDED
         assert rows(sessions, "verdict") == []
         known = must_claim(sessions, late.opened[0]).photos
