@@ -109,8 +109,7 @@ class Settings(BaseSettings):
         default=timedelta(hours=12), ge=timedelta(0), description="`audit` complains about anything pending for longer."
     )
 
-    # Six sets of ten photos fill the batch on the device and the next one; with four, batches came out smaller.
-    concurrency: PositiveInt = Field(default=max(6, 2 * _cores()), description="Sets in flight in one classify worker.")
+    concurrency: PositiveInt = Field(default=max(4, 2 * _cores()), description="Sets in flight in one classify worker.")
     decode_processes: PositiveInt = Field(default=_cores(), description="Processes that decode photos, per worker.")
     decode_memory_mb: PositiveInt = Field(default=1024, description="Memory limit of one of them.")
     decode_timeout: PositiveFloat = Field(
