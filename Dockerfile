@@ -27,8 +27,10 @@ FROM scratch AS source
 COPY pyproject.toml README.md LICENSE /
 COPY core /core
 COPY db /db
+COPY reports /reports
 COPY workers /workers
 COPY web /web
+COPY cli /cli
 
 # Installed in place, as in development: the SQL of the views and the shipped model are files beside the code. Compiled
 # here, for it never is again: pip compiles the libraries only, and at run time the file system is read-only.
@@ -36,7 +38,7 @@ FROM cpu-libraries AS cpu
 COPY models models
 COPY --from=source / ./
 RUN pip install --no-deps --no-build-isolation --no-cache-dir --editable . \
-    && python -m compileall -q core db workers web
+    && python -m compileall -q core db reports workers web cli
 USER 10001:10001
 ENTRYPOINT ["walkaround"]
 
@@ -47,7 +49,7 @@ ENV NVIDIA_VISIBLE_DEVICES=all \
 COPY models models
 COPY --from=source / ./
 RUN pip install --no-deps --no-build-isolation --no-cache-dir --editable . \
-    && python -m compileall -q core db workers web
+    && python -m compileall -q core db reports workers web cli
 USER 10001:10001
 ENTRYPOINT ["walkaround"]
 

@@ -40,7 +40,7 @@ lock: | $(BIN)/uv  ## resolve the requirements again
 	  -c requirements-cpu.txt -o requirements-flower.txt -
 
 demo: $(VENV)/.run  ## run the main job on rendered sample returns, nothing else to install
-	@$(BIN)/walkaround scan docs/demo --out build/demo
+	@$(BIN)/walkaround scan demo --out build/demo
 	@echo
 	@echo "Now with your own photos:   $(BIN)/walkaround scan FOLDER      (FOLDER/VEHICLE/RETURN/photo.jpg; see README.md)"
 	@echo "The verdicts as SQL:        sqlite3 build/demo/walkaround.sqlite 'select * from current_verdict'"
@@ -63,7 +63,7 @@ soak: $(VENV)/.dev  ## break everything at random for MINUTES (default 60), by S
 check: $(VENV)/.dev  ## format, lint, types, import contracts, compose file, locks
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	@$(BIN)/mypy core db workers web tests docs
+	@$(BIN)/mypy core db reports workers web cli demo studies tests
 	@$(BIN)/lint-imports
 	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	@! grep -nE 'https?:|file:' requirements-*.txt
@@ -80,7 +80,7 @@ bench-sql: $(VENV)/.dev  ## measure the reports' SQL at a million returns: some 
 	@$(BIN)/python -m tests.benchmarks.sql
 
 simulate: $(VENV)/.dev  ## reckon nodes, servers and costs for fleets of any size into docs/scaling.md
-	@$(BIN)/python -m docs.studies.scaling
+	@$(BIN)/python -m studies.scaling
 
 up: $(VENV)/.run  ## watch the folder PHOTOS (default: photos/) and classify what comes
 	@mkdir -p $(or $(PHOTOS),photos)

@@ -13,7 +13,7 @@ from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, Field, Type
 
 from core.domain import SetRef
 from core.errors import InvalidEvent, InvalidKey
-from core.photoset import KeyLayout, validate_key
+from core.keys import KeyLayout, validate_key
 
 MAX_MESSAGE_BYTES = 256 * 1024  # a real notification is about 1 KiB a record; SQS carried no more than this for years
 _BUCKET_NAME_MAX = 255  # S3 allows 63, Ceph 255

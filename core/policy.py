@@ -1,7 +1,6 @@
 """The policy: a declarative, versioned document of how the photos of a return make its verdict."""
 
 import hashlib
-import json
 import math
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from core.canonical import canonical_json, sha256_of
 from core.errors import PolicyInvalid
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -17,16 +17,6 @@ Probability = Annotated[float, Field(gt=0, le=1)]
 Level = Annotated[tuple[Share, float], Field(strict=False)]
 # Decimals of a threshold: enough for any model, few enough that no processor's rounding can change a verdict.
 _DECIMALS = 6
-
-
-def canonical_json(value: object) -> str:
-    """The one JSON text of a value: sorted keys, no spaces. What hashes are taken of."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-
-def sha256_of(value: object) -> str:
-    """sha256 in hex of the value's canonical JSON."""
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
 class _Part(BaseModel):

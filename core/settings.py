@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from core.completeness import CompletionRules
 from core.errors import SettingsInvalid
-from core.photoset import CompletionRules, KeyLayout
+from core.keys import KeyLayout
 from core.signing import SHORTEST_SECRET
 
 _RULES = CompletionRules()

@@ -4,18 +4,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from core.canonical import sha256_of
 from core.domain import ClosedBy, Label, ModelIdentity, PhotoStatus
-from core.likeness import differing_bits
-from core.policy import Policy, ViewRule, canonical_json, sha256_of
-
-__all__ = ["Decision", "PhotoEvidence", "Policy", "canonical_json", "decide", "sha256_of"]
+from core.photos.phash_bits import differing_bits
+from core.policy import Policy, ViewRule
 
 
 @dataclass(frozen=True, slots=True)
 class PhotoEvidence:
     """What is known of one live photo of a set. `probability` of damage is there exactly when `status` is OK.
 
-    `likeness` is the photo's perceptual hash (`core.likeness`), `vehicle_distance` how far its features lie
+    `likeness` is the photo's perceptual hash (`core.photos.phash_bits`), `vehicle_distance` how far its features lie
     from those of vehicles (`core.model.vehicle`), `reused_from` the key of an earlier set that holds the same photo.
     """
 

@@ -81,7 +81,7 @@ class Vehicle(Base):
 class PhotoSet(Base):
     """One return. `generation` counts its content; `check_at` is when an open set must be looked at again.
 
-    `returned_at` is when the vehicle came back (`core.photoset.returned_at`), `uploaded_at` when the newest of its
+    `returned_at` is when the vehicle came back (`core.completeness.returned_at`), `uploaded_at` when the newest of its
     photos came; both are what its live photos say, and when the set was first seen while there are none.
     """
 
@@ -130,7 +130,7 @@ def two_bands(
 class Photo(Base):
     """One version of one object. What was learnt of it is written once; a new version is a new row.
 
-    `likeness` is its perceptual hash, `likeness_0` to `likeness_3` that hash's bands (`core.likeness.bands`);
+    `likeness` is its perceptual hash, `likeness_0` to `likeness_3` that hash's bands (`core.photos.phash_bits.bands`);
     `reused_from` is the earlier return that holds the same photo.
     """
 
@@ -257,8 +257,8 @@ class Verdict(Base):
 class Review(Base):
     """What a person decided of a set, and which generation and verdict they had before them.
 
-    `seen_photos_sha256` (`core.review.photos_sha256`) tells that generation in other databases, which count anew; it is
-    there where the generation was the current one.
+    `seen_photos_sha256` (`core.review_line.photos_sha256`) names that generation in other databases, which count anew; it
+    is set where the generation was the current one.
     """
 
     __tablename__ = "review"

@@ -7,11 +7,11 @@ from typing import Any
 
 from sqlalchemy import insert, text
 
+from core.completeness import Completeness
 from core.domain import ClosedBy, Label, ModelState, PhotoStatus, SetRef
-from core.photoset import Completeness
 from db.models import Verdict
-from db.repositories import activate_model, add_review, bury, claim, finish, open_rescoring
 from db.session import Sessions, engine_of
+from db.transactions import activate_model, add_review, bury, claim, finish, open_rescoring
 from db.views import VIEWS
 from tests.photo_sets import LEASE, NOW, POLICY, arrive, judge, must_claim, register, scored, set_ref, stored
 

@@ -4,11 +4,11 @@ import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from core.completeness import Completeness, Manifest, ManifestEntry
 from core.domain import ClosedBy, ModelIdentity, ModelState, PhotoStatus, SetRef, StoredObject
-from core.photoset import Completeness, Manifest, ManifestEntry
-from core.verdict import Policy
-from db.repositories import Claim, Finish, IngestOutcome, PhotoResult, WorkKey, claim, finish, ingest, register_model
+from core.policy import Policy
 from db.session import Sessions
+from db.transactions import Claim, Finish, IngestOutcome, PhotoResult, WorkKey, claim, finish, ingest, register_model
 
 BUCKET = "fleet-photos"
 NOW = datetime(2026, 11, 23, 8, 30, 0, 123456, tzinfo=UTC)

@@ -7,7 +7,7 @@ import openvino
 from core.model.artefact import Artefact, file_sha256, verified_bytes
 from core.model.folding import read_network
 from core.model.openvino_graph import build_graph
-from core.model.quantisation import CONSTANTS_FILE, GRAPH_FILE, QUANTISED_CARD_FILE, QuantisedCard
+from core.model.quantised import CONSTANTS_FILE, GRAPH_FILE, QUANTISED_CARD_FILE, QuantisedCard
 
 
 def write_as_quantised(artefact: Artefact) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from core.photos.store import S3Options
+from core.storage.options import S3Options
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -13,8 +13,8 @@ from kombu import Queue
 from kombu.exceptions import OperationalError
 
 from core.settings import Settings
-from db.repositories import WorkKey
-from workers.context import Held
+from db.transactions import WorkKey
+from workers.bootstrap import Held
 from workers.schedule import schedule
 
 log = structlog.get_logger(__name__)

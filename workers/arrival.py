@@ -5,18 +5,11 @@ from datetime import datetime
 
 import structlog
 
+from core.completeness import MANIFEST_MAX_BYTES, MANIFEST_NAME, MARKER_NAME, Manifest, completeness, parse_manifest
 from core.domain import SetRef, StoredObject
 from core.errors import InvalidManifest, PhotoMissing, PhotoRefused
-from core.photoset import (
-    MANIFEST_MAX_BYTES,
-    MANIFEST_NAME,
-    MARKER_NAME,
-    Manifest,
-    completeness,
-    is_photo_key,
-    parse_manifest,
-)
-from db.repositories import Arrival
+from core.keys import is_photo_key
+from db.transactions import Arrival
 from workers.context import Context
 
 log = structlog.get_logger(__name__)

@@ -8,8 +8,8 @@ from time import monotonic
 import structlog
 
 from core.errors import WalkaroundError
-from db import repositories
-from db.repositories import Claim
+from db import transactions
+from db.transactions import Claim
 from workers.context import Context
 
 log = structlog.get_logger(__name__)
@@ -28,7 +28,7 @@ def kept_lease(context: Context, claim: Claim) -> Iterator[Event]:
     def keep() -> None:
         while not done.wait(every) and monotonic() < end:
             try:
-                if not repositories.renew(context.sessions, claim, context.settings.lease):
+                if not transactions.renew(context.sessions, claim, context.settings.lease):
                     lost.set()
                     return
             except WalkaroundError as error:  # the database is away: there is time for another try

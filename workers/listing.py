@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from core.completeness import MANIFEST_NAME, MARKER_NAME
 from core.domain import ClosedBy, PhotoStore, SetRef, StoredObject
-from core.photoset import MANIFEST_NAME, MARKER_NAME, KeyLayout, is_photo_key
-from db.reports import SetRow
+from core.keys import KeyLayout, is_photo_key
+from db.queries import SetRow
 
 
 class KnownSet(Protocol):

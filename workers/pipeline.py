@@ -13,11 +13,11 @@ from structlog.contextvars import bound_contextvars
 
 from core.domain import SetRef, StoredObject
 from core.errors import InvalidKey, PhotoChanged, Transient, WalkaroundError
+from core.keys import validate_key
 from core.nightly import scan_is_due
-from core.photoset import validate_key
-from core.verdict import Policy
-from db import reports, repositories
-from db.repositories import Claim, Finish, IngestOutcome, TakenIn, WorkKey
+from core.policy import Policy
+from db import queries, transactions
+from db.transactions import Claim, Finish, IngestOutcome, TakenIn, WorkKey
 from workers import telemetry
 from workers.arrival import arrival
 from workers.context import Context, Scoring
@@ -86,7 +86,7 @@ def ingest_listing(
     now = datetime.now(UTC)
     seen = arrival(context, ref, objects, now)
     expected, bucket = context.rules.expected, context.store.name
-    outcome = repositories.ingest(
+    outcome = transactions.ingest(
         context.sessions, bucket, ref, seen.photos, seen.completeness, seen.manifest, expected, now, gone
     )
     for work in outcome.opened:
@@ -99,7 +99,7 @@ def classify(context: Context, scoring: Scoring, work: WorkKey) -> Finish | None
     policy = _policy_of(context, scoring, work.model_id)
     if policy is None:  # other weights, as during a model swap: the workers of that model are rung for again
         return None
-    claim = repositories.claim(context.sessions, work, context.settings.lease, context.settings.max_attempts)
+    claim = transactions.claim(context.sessions, work, context.settings.lease, context.settings.max_attempts)
     if claim is None:
         return None
     started = perf_counter()
@@ -107,7 +107,7 @@ def classify(context: Context, scoring: Scoring, work: WorkKey) -> Finish | None
         try:
             results = score_photos(context, scoring, claim)
             seconds = perf_counter() - started
-            outcome = repositories.finish(context.sessions, claim, results, policy, datetime.now(UTC), seconds)
+            outcome = transactions.finish(context.sessions, claim, results, policy, datetime.now(UTC), seconds)
         except LeaseLost:
             outcome, seconds = Finish.FENCED, perf_counter() - started
         except PhotoChanged as error:
@@ -130,7 +130,7 @@ def _policy_of(context: Context, scoring: Scoring, model_id: int) -> Policy | No
     """The policy that a model version decides by, if this worker's weights are that version's, else None."""
     if model_id == scoring.model_id:
         return scoring.policy
-    version = reports.model_by_id(context.sessions, model_id)
+    version = queries.model_by_id(context.sessions, model_id)
     mine = scoring.classifier.identity
     return version.policy if version is not None and version.identity.scores_as(mine) else None
 
@@ -139,10 +139,10 @@ def _give_back(context: Context, claim: Claim, error: Exception, *, is_bug: bool
     """Back to the queue, later each time; a bug met too often is given up for a person to look at, an outage never."""
     log.warning("set_given_back", problem=str(error), failures=claim.failures + 1)
     if is_bug and claim.bugs + 1 >= context.settings.max_attempts:
-        repositories.bury(context.sessions, claim, f"{type(error).__name__}: {error}")
+        transactions.bury(context.sessions, claim, f"{type(error).__name__}: {error}")
         return
     delay = timedelta(seconds=min(5 * 2 ** min(claim.failures, 8), 300))
-    repositories.release(context.sessions, claim, delay, f"{type(error).__name__}: {error}", is_bug=is_bug)
+    transactions.release(context.sessions, claim, delay, f"{type(error).__name__}: {error}", is_bug=is_bug)
 
 
 def reconcile(context: Context) -> Reconciled:
@@ -151,10 +151,10 @@ def reconcile(context: Context) -> Reconciled:
     Runs every minute; two at once do no harm. It asks the database what should be done and is not: never who died.
     """
     _open_rescoring(context)  # sets that were complete before there was a model, or while one was swapped
-    due = repositories.due_work(context.sessions, BATCH, context.settings.republish_after)
+    due = transactions.due_work(context.sessions, BATCH, context.settings.republish_after)
     for work, queue in due:
         context.ring(work, queue)
-    waiting = repositories.sets_due(context.sessions, datetime.now(UTC), BATCH)
+    waiting = transactions.sets_due(context.sessions, datetime.now(UTC), BATCH)
     looked = sum(_look_again(context, set_key) for bucket, set_key in waiting if bucket == context.store.name)
     return Reconciled(rung=len(due), looked=looked)
 
@@ -178,9 +178,9 @@ def scan(context: Context, kind: str = "fleet") -> Scanned:
     that stands in the database as it is listed costs nothing but the listing.
     """
     bucket, root = context.store.name, context.layout.root
-    scan_id = repositories.start_scan(context.sessions, kind, bucket, root, datetime.now(UTC))
+    scan_id = transactions.start_scan(context.sessions, kind, bucket, root, datetime.now(UTC))
     scanned = Scanned()
-    known = reports.set_rows(context.sessions, bucket, root)
+    known = queries.set_rows(context.sessions, bucket, root)
     new: list[ListedSet] = []
     for listed, row in side_by_side(listed_sets(context.store, context.layout, scanned), known):
         scanned.sets += listed is not None
@@ -196,7 +196,7 @@ def scan(context: Context, kind: str = "fleet") -> Scanned:
     _take_in(context, new, scanned)
     scanned.rescoring = open_rescoring(context)
     _write_reviews(context, scanned)
-    repositories.finish_scan(context.sessions, scan_id, asdict(scanned), datetime.now(UTC))
+    transactions.finish_scan(context.sessions, scan_id, asdict(scanned), datetime.now(UTC))
     log.info("scan_finished", kind=kind, **asdict(scanned))
     return scanned
 
@@ -209,7 +209,7 @@ def _take_in(context: Context, new: Sequence[ListedSet], scanned: Scanned) -> No
     try:
         arrivals = [arrival(context, listed.ref, listed.objects, now) for listed in new]
         if arrivals:
-            taken = repositories.take_in(context.sessions, context.store.name, arrivals, context.rules.expected, now)
+            taken = transactions.take_in(context.sessions, context.store.name, arrivals, context.rules.expected, now)
     except WalkaroundError as error:  # one of them spoils it for all; each alone tells which
         log.warning("sets_not_taken_in", problem=str(error))
     for work in taken.opened:
@@ -245,8 +245,8 @@ def open_rescoring(context: Context) -> int:
 
 def _open_rescoring(context: Context) -> int:
     """One batch of `open_rescoring`."""
-    active = reports.active_model(context.sessions)
-    opened = repositories.open_rescoring(context.sessions, active.id, BATCH) if active else []
+    active = queries.active_model(context.sessions)
+    opened = transactions.open_rescoring(context.sessions, active.id, BATCH) if active else []
     for work in opened:
         context.ring(work, "rescore")
     return len(opened)
@@ -255,7 +255,7 @@ def _open_rescoring(context: Context) -> int:
 def open_shadow(context: Context, model_id: int, since: datetime | None = None, share: float = 1.0) -> int:
     """Ask a candidate for the sets that it has not judged, beside the active model; how many were opened."""
     total, after = 0, 0
-    while opened := repositories.open_rescoring(
+    while opened := transactions.open_rescoring(
         context.sessions, model_id, BATCH, since=since, share=share, after=after
     ):
         total, after = total + len(opened), opened[-1].set_id
@@ -267,7 +267,7 @@ def open_shadow(context: Context, model_id: int, since: datetime | None = None, 
 def scan_if_due(context: Context) -> Scanned | None:
     """Tonight's fleet scan and its report, unless it was made or is being made."""
     settings = context.settings
-    started, finished = reports.last_scan(context.sessions, "fleet", context.store.name)
+    started, finished = queries.last_scan(context.sessions, "fleet", context.store.name)
     if not scan_is_due(datetime.now(UTC), settings.scan_at, settings.zone, started, finished):
         return None
     from workers.night import report_night  # what every other process that runs steps can do without

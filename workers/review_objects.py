@@ -9,10 +9,11 @@ from itertools import groupby, islice
 
 from core.domain import PhotoStore
 from core.errors import PhotoMissing, PhotoRefused, ReviewRefused, WalkaroundError
-from core.photoset import REVIEWS, is_review_key
-from core.review import MAX_LINE_BYTES, ReviewLine, parse_review
-from db import reports, repositories
-from workers.context import Context, own_place
+from core.keys import REVIEWS, is_review_key
+from core.review_line import MAX_LINE_BYTES, ReviewLine, parse_review
+from db import queries, transactions
+from workers.bootstrap import own_place
+from workers.context import Context
 
 BATCH = 500  # reviews handed to the store, or recorded in one transaction
 _AT_ONCE = 16  # requests: a store far away answers one in some hundredths of a second
@@ -50,7 +51,7 @@ def write_reviews(context: Context, lines: Iterable[ReviewLine]) -> Written:
 
 def write_missing_reviews(context: Context) -> Written:
     """Write every review of the database that one listing does not show; memory: some 200 bytes a review."""
-    lines = reports.review_lines(context.sessions, context.store.name)
+    lines = queries.review_lines(context.sessions, context.store.name)
     try:
         there = {entry.key for entry in _place(context).list(REVIEWS)}
     except WalkaroundError as error:
@@ -84,7 +85,7 @@ def restore_reviews(context: Context, keys: Sequence[str]) -> Iterator[tuple[str
 def _record(context: Context, lines: Sequence[ReviewLine]) -> Iterator[tuple[str, bool | WalkaroundError]]:
     rest, bucket = iter(lines), context.store.name
     while batch := list(islice(rest, BATCH)):
-        outcomes = repositories.import_reviews(context.sessions, bucket, batch, datetime.now(UTC), restoring=True)
+        outcomes = transactions.import_reviews(context.sessions, bucket, batch, datetime.now(UTC), restoring=True)
         yield from ((line.object_key, outcome) for line, outcome in zip(batch, outcomes, strict=True))
 
 

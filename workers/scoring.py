@@ -8,11 +8,11 @@ import structlog
 
 from core.domain import Classifier, LoadedPhoto, PhotoStatus, Pixels, Score
 from core.errors import InvalidKey, PhotoMissing, PhotoRefused, Refusal, StoreUnavailable
+from core.keys import validate_key
 from core.model.heatmap import encode_heatmap
-from core.photoset import validate_key
-from core.quality import judge
-from db import repositories
-from db.repositories import Claim, PhotoResult, PhotoRow
+from core.photos.usability import judge
+from db import transactions
+from db.transactions import Claim, PhotoResult, PhotoRow
 from workers import telemetry
 from workers.context import Context, Scoring
 from workers.lease import kept_lease
@@ -59,7 +59,7 @@ def _score_alone(context: Context, scoring: Scoring, claim: Claim, photo: PhotoR
     if photo.photo_id == claim.suspect and claim.suspicions >= CONVICTED_AFTER:
         detail = f"{claim.suspicions} workers in a row ended with it"
         return [_refused(photo, PhotoRefused(Refusal.CLASSIFIER_FAILED, detail))]
-    repositories.mark_suspect(context.sessions, claim, photo.photo_id)
+    transactions.mark_suspect(context.sessions, claim, photo.photo_id)
     return _score(context, scoring, claim, [photo])
 
 

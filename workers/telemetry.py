@@ -21,7 +21,7 @@ from core.errors import SettingsInvalid, WalkaroundError
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-    from db.reports import Backlog
+    from db.queries import Backlog
 
 # Metrics. Names are in the base unit and in the plural of what is counted, as Prometheus asks.
 EVENT_MESSAGES = Counter(

@@ -1,4 +1,4 @@
-"""The damage model: network, training, evaluation, artefacts and inference. Keras is imported lazily, only in here."""
+"""The damage model as it serves: network, artefact, registry, inference. Keras and TensorFlow are imported lazily."""
 
 import os
 

@@ -4,11 +4,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
+from core.canonical import sha256_of
 from core.domain import ModelIdentity, ViewPlan
 from core.errors import ModelUnusable
 from core.model.pooling import Pooling
 from core.model.vehicle import VehicleSpace
-from core.policy import Policy, sha256_of
+from core.policy import Policy
 
 Share = Annotated[float, Field(ge=0, le=1)]
 # What a clear photo must stay below: the threshold at which so many of the damaged validation photos are found.

@@ -17,7 +17,7 @@ from core.model.heatmap import check_exact
 from core.model.openvino_forward import build_openvino_forward
 from core.model.openvino_graph import build_graph
 from core.model.precision import Precision, Runtime, has_bfloat16
-from core.model.quantisation import read_quantised_graph
+from core.model.quantised import read_quantised_graph
 
 log = logging.getLogger(__name__)
 

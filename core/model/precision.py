@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Literal
 
+from core.canonical import sha256_of
 from core.domain import ModelIdentity
 from core.model.artefact import Artefact
-from core.model.quantisation import read_quantised_card
-from core.policy import sha256_of
+from core.model.quantised import read_quantised_card
 
 Precision = Literal["auto", "float32", "bfloat16", "int8"]
 Runtime = Literal["tensorflow", "openvino"]

@@ -23,8 +23,9 @@ from core.domain import PhotoStore
 from core.errors import ModelUnusable, PhotoMissing, PhotoRefused, PromotionRefused
 from core.model.artefact import CARD_FILE, MAX_ARTEFACT_BYTES, WEIGHTS_FILE, Artefact, open_artefact, verify_weights
 from core.model.card import Card, parse_card
-from core.model.quantisation import QUANTISED_CARD_FILE, QUANTISED_FILES, verified_graph
-from core.photos.store import S3Options, open_store
+from core.model.quantised import QUANTISED_CARD_FILE, QUANTISED_FILES, verified_graph
+from core.storage.address import open_store
+from core.storage.options import S3Options
 
 HISTORY_KEY = "promoted.json"
 _CARD_KEY = re.compile(rf"(?P<name>[^/]+)/(?P<sha256>[0-9a-f]{{64}})/{re.escape(CARD_FILE)}")

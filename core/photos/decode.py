@@ -24,7 +24,7 @@ from core.domain import LoadedPhoto, Pixels, ViewPlan
 from core.errors import PhotoRefused, Refusal
 from core.photos.exif import read_exif, upright_size
 from core.photos.formats import Format, ends_early, recognise
-from core.photos.likeness import perceptual_hash
+from core.photos.phash import perceptual_hash
 from core.photos.quality import measure_quality
 
 MAX_PIXELS = 50_000_000

@@ -11,17 +11,17 @@ from PIL import Image
 from core.domain import Pixels
 from core.model.artefact import Artefact, verified_bytes
 from core.model.card import Card
-from core.model.dataset import Sample, of_split, read_samples
 from core.model.engine import Engine, load_engine
-from core.model.evaluation import evaluate, views_of
 from core.model.folding import read_network
 from core.model.inference import Device, score_photos
 from core.model.openvino_forward import build_openvino_forward
 from core.model.openvino_graph import build_graph
 from core.model.precision import has_bfloat16
-from core.model.quantisation import choose_evenly
 from core.photos.decode import load_photo
 from core.settings import SHIPPED_MODEL
+from core.training.dataset import Sample, of_split, read_samples
+from core.training.evaluation import evaluate, views_of
+from core.training.quantisation import choose_evenly
 from tests.benchmarks.agreement import REFERENCE
 from tests.benchmarks.calibration_views import MANIFEST
 from tests.benchmarks.decoding import full_decode

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from core.domain import Pixels
 from core.model.card import Card
-from core.model.dataset import of_split, read_samples
-from core.model.evaluation import views_of
-from core.model.quantisation import choose_evenly
 from core.photos.decode import load_photo
+from core.training.dataset import of_split, read_samples
+from core.training.evaluation import views_of
+from core.training.quantisation import choose_evenly
 from tests.benchmarks.measured import ROOT
 from tests.benchmarks.photographs import photographs
 

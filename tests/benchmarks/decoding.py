@@ -14,7 +14,7 @@ from PIL import Image
 from core.domain import Pixels
 from core.model.artefact import open_artefact
 from core.photos.decode import decode, load_photo, make_views, min_side_for
-from core.photos.loader import ProcessPhotoLoader
+from core.photos.sandbox.loader import ProcessPhotoLoader
 from core.settings import SHIPPED_MODEL
 from tests.benchmarks.environment import bench_python
 from tests.benchmarks.measured import BUILD, ROOT, Measured, Spread, Table, interleaved, ratio, spread

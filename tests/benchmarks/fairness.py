@@ -14,14 +14,14 @@ from datetime import timedelta
 from PIL import Image
 from sqlalchemy import text
 
-from db import repositories
+from db import transactions
 from tests.benchmarks.deployed import PHOTOS, Deployed, deployed, durable_postgresql
 from tests.benchmarks.measured import Measured, Table, spread
 from tests.benchmarks.photographs import photographs
 from tests.databases import PostgreSQLServer
 from tests.integration.deployment import WALKAROUND
 from workers import pipeline
-from workers.context import activate_model
+from workers.bootstrap import activate_model
 
 AT_LOWEST_PRIORITY = ("nice", "-n", "19", *WALKAROUND)
 # Workers by name: the queues they serve, and how they are started.
@@ -100,7 +100,7 @@ def _open_backlog(site: Deployed, sets: int, photos: list[bytes]) -> None:
     pipeline.scan(replace(site.context, ring=lambda *_: None))
     with site.context.sessions.begin() as session:
         session.execute(text("UPDATE work SET queue = 'rescore', last_published = NULL WHERE state = 'pending'"))
-    for work, queue in repositories.due_work(site.context.sessions, sets, timedelta(0)):
+    for work, queue in transactions.due_work(site.context.sessions, sets, timedelta(0)):
         site.context.ring(work, queue)
     site.wait_for_verdicts("again", 1, _PATIENCE_S)
 

@@ -8,14 +8,16 @@ import hashlib
 
 import numpy as np
 
+from cli import main
 from core.domain import LoadedPhoto, Quality, ViewPlan
 from core.model.artefact import open_artefact
 from core.settings import SHIPPED_MODEL, Settings
-from core.testing.classifier import CELLS, FixedClassifier
-from db import repositories
+from core.testing.fixed_classifier import CELLS, FixedClassifier
+from db import transactions
 from db.session import Sessions
-from workers import cli, context
-from workers.context import Scoring, make_fetchers
+from workers import bootstrap
+from workers.bootstrap import make_fetchers
+from workers.context import Scoring
 
 _QUALITY = Quality(sharpness=300.0, brightness=120.0, dark_share=0.01, bright_share=0.01, contrast=55.0)
 _UNDAMAGED = np.array((100, 124, 128), np.uint8)  # a logit of -3
@@ -37,11 +39,11 @@ class FreeLoader:
 
 
 def free_scoring(settings: Settings, sessions: Sessions) -> Scoring:
-    """Stands in for `workers.context.make_scoring`."""
+    """Stands in for `workers.bootstrap.make_scoring`."""
     policy, plan = open_artefact(SHIPPED_MODEL).card.policy, ViewPlan(size=CELLS)
     classifier = FixedClassifier(plan)
-    model_id = repositories.register_model(sessions, classifier.identity, policy)
-    repositories.activate_first_model(sessions, model_id)
+    model_id = transactions.register_model(sessions, classifier.identity, policy)
+    transactions.activate_first_model(sessions, model_id)
     return Scoring(
         model_id=model_id,
         classifier=classifier,
@@ -52,5 +54,5 @@ def free_scoring(settings: Settings, sessions: Sessions) -> Scoring:
 
 
 if __name__ == "__main__":
-    context.make_scoring = free_scoring
-    cli.main()
+    bootstrap.make_scoring = free_scoring
+    main.main()

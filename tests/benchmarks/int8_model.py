@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from core.model.artefact import Artefact, open_artefact
-from core.model.quantisation import QUANTISED_CARD_FILE, quantise
+from core.model.quantised import QUANTISED_CARD_FILE
+from core.training.quantisation import quantise
 from tests.benchmarks.calibration_views import calibration_views
 from tests.benchmarks.environment import bench_python
 from tests.benchmarks.measured import BUILD, ROOT

@@ -24,7 +24,7 @@ from core.model.inference import BatchingClassifier
 from core.model.precision import has_bfloat16
 from core.photos.decode import load_photo
 from core.settings import SHIPPED_MODEL
-from db import repositories
+from db import transactions
 from tests.benchmarks.deployed import PHOTOS, Deployed, cpu_seconds, deployed, durable_postgresql
 from tests.benchmarks.free_worker import free_scoring
 from tests.benchmarks.measured import Measured, Spread, Table, spread
@@ -88,7 +88,7 @@ def _without_a_queue(server: PostgreSQLServer, size: Size) -> Iterator[Step]:
         for number in range(size.rounds):
             _upload(site, f"round-{number}", size.sets)
             pipeline.scan(context)
-            due = [work for work, _ in repositories.due_work(context.sessions, size.sets, timedelta(seconds=-1))]
+            due = [work for work, _ in transactions.due_work(context.sessions, size.sets, timedelta(seconds=-1))]
             some, others = due[: size.sets // 2], due[size.sets // 2 :]
             started = time.process_time()
             for work in some:
@@ -108,9 +108,9 @@ def _upload(site: Deployed, fleet: str, sets: int) -> None:
         site.upload(fleet, number)
 
 
-def _photos_alone(context: Context, scoring: Scoring, due: Sequence[repositories.WorkKey]) -> float:
+def _photos_alone(context: Context, scoring: Scoring, due: Sequence[transactions.WorkKey]) -> float:
     """CPU milliseconds a photo of reading, hashing, judging and packing what was learnt; the claims are not counted."""
-    claims = [repositories.claim(context.sessions, work, timedelta(minutes=5), 5) for work in due]
+    claims = [transactions.claim(context.sessions, work, timedelta(minutes=5), 5) for work in due]
     started = time.process_time()
     for claim in claims:
         assert claim is not None
@@ -118,7 +118,7 @@ def _photos_alone(context: Context, scoring: Scoring, due: Sequence[repositories
     taken = time.process_time() - started
     for claim in claims:
         assert claim is not None
-        repositories.release(context.sessions, claim, timedelta(0), "measured only")
+        transactions.release(context.sessions, claim, timedelta(0), "measured only")
     return 1000 * taken / (len(due) * PHOTOS)
 
 

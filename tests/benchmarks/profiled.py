@@ -19,7 +19,7 @@ WAITING = (
     "_worker (concurrent/futures/thread.py",
     "_epoll.poll",
     "ProcessPhotoLoader.load",
-    "_receive (core/photos/decode_child.py",
+    "_receive (core/photos/sandbox/child.py",
     "SocketBuffer._read_from_socket",
     "quick_execute (tensorflow",
 )
@@ -30,10 +30,10 @@ WHERE = {
     "heat maps, pooling, calibration": ("core/model/heatmap", "core/model/pooling", "core/model/vehicle"),
     "handing batches to the network": ("core/model/forward", "core/model/engine"),
     "decoding and views": ("decode (core/photos", "make_views"),
-    "quality and perceptual hash": ("core/photos/quality", "core/photos/likeness"),
-    "photos to and from the decoders": ("core/photos/decode_process", "core/photos/decode_child"),
-    "reading and hashing files": ("core/photos/store",),
-    "SQL": ("sqlalchemy", "db/repositories", "db/reports"),
+    "quality and perceptual hash": ("core/photos/quality", "core/photos/phash"),
+    "photos to and from the decoders": ("core/photos/sandbox/process", "core/photos/sandbox/child"),
+    "reading and hashing files": ("core/storage/",),
+    "SQL": ("sqlalchemy", "db/transactions", "db/queries"),
     "Celery and the broker": ("celery", "kombu", "redis"),
 }
 

@@ -20,7 +20,7 @@ from tests.benchmarks.measured import Measured, Table, ratio, spread
 from tests.benchmarks.photographs import photographs
 from tests.databases import PostgreSQLServer
 from workers import pipeline
-from workers.context import activate_model
+from workers.bootstrap import activate_model
 
 WORKERS = (1, 2)
 _IDLE_SECONDS = 10.0

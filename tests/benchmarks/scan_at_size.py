@@ -19,9 +19,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from core.domain import ModelIdentity, ModelState
+from core.policy import Policy
 from core.settings import load_settings
-from core.verdict import Policy
-from db import repositories
+from db import transactions
 from db.session import make_engine, make_sessions, upgrade
 from tests.benchmarks.listing_server import PHOTOS
 from tests.benchmarks.measured import BUILD, Measured, Table, ratio, spread
@@ -112,7 +112,7 @@ def _prepare(url: str) -> None:
     upgrade(engine)
     identity = ModelIdentity("bench", "a" * 64, "b" * 64)
     policy = Policy(damaged_at=0.8, clear_below=0.5)
-    repositories.register_model(make_sessions(engine), identity, policy, ModelState.ACTIVE)
+    transactions.register_model(make_sessions(engine), identity, policy, ModelState.ACTIVE)
     engine.dispose()
 
 

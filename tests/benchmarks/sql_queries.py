@@ -11,9 +11,9 @@ from typing import Any
 from psycopg import ClientCursor
 from sqlalchemy import Engine, event
 
-from db.repositories import due_work, open_rescoring, sets_due
-from db.repositories.reuse import mark_reused
 from db.session import Sessions, make_sessions
+from db.transactions import due_work, open_rescoring, sets_due
+from db.transactions.reuse import mark_reused
 
 REPORTING = Path(__file__).parents[2] / "docs" / "reporting.md"
 _QUERY = re.compile(r"^\*(?P<question>[^*\n]+)\*\n\n```sql\n(?P<sql>.*?);\n```", re.DOTALL | re.MULTILINE)

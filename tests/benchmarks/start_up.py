@@ -27,8 +27,8 @@ compiled(tf.zeros((1, *network.input_shape[1:]))).numpy()
 """
 _RUNTIMES = {"ours": "tensorflow", "ours on OpenVINO": "openvino"}
 _COMMANDS = {
-    "`walkaround --help`": "import sys; sys.argv = ['walkaround', '--help']; from workers.cli import app; app()",
-    "`walkaround report`": "import sys; sys.argv = ['walkaround', 'report']; from workers.cli import app; app()",
+    "`walkaround --help`": "import sys; sys.argv = ['walkaround', '--help']; from cli.main import app; app()",
+    "`walkaround report`": "import sys; sys.argv = ['walkaround', 'report']; from cli.main import app; app()",
     "`beat`, until its schedule is read": "from workers.app import make_app; from core.settings import load_settings; "
     "app = make_app(load_settings()); app.loader.import_default_modules(); app.Beat()",
     "`consume`, until it would connect": "import workers.consumer; from workers.app import make_app; "
@@ -44,7 +44,7 @@ def measure(small: bool) -> Measured:
             "WALKAROUND_DATABASE_URL": f"sqlite:///{folder}/empty.sqlite",
             "WALKAROUND_STORE": folder,
         }
-        subprocess.run([sys.executable, "-m", "workers.cli", "db", "upgrade"], cwd=ROOT, env=environment, check=True)
+        subprocess.run([sys.executable, "-m", "cli.main", "db", "upgrade"], cwd=ROOT, env=environment, check=True)
         ours = {name: _OURS.format(runtime=runtime) for name, runtime in _RUNTIMES.items()}
         scripts = {"plain": _PLAIN, **ours, **_COMMANDS}
         found: dict[str, list[tuple[float, float]]] = {name: [] for name in scripts}

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.domain import PhotoStore
-from core.photos.store import open_store
 from core.settings import load_settings
+from core.storage.address import open_store
 from tests.benchmarks.measured import Measured, Spread, Table, ratio, seconds, spread
 from tests.servers import S3Server, running_s3
-from workers.context import make_fetchers
+from workers.bootstrap import make_fetchers
 
 BUCKET = "returns"
 OBJECT_BYTES = 3_000_000  # a photo of 12 megapixels

@@ -26,9 +26,9 @@ PROFILER = "py-spy itself"  # whose command line holds the others
 # Of a scan, by a word of their command lines.
 PROCESSES = {
     PROFILER: "py-spy record",
-    "decoding": "core.photos.decode_child",
-    "the worker: network, hashing, SQL": "workers.cli worker",
-    "intake, audit, verdicts printed": "workers.cli scan",
+    "decoding": "core.photos.sandbox.child",
+    "the worker: network, hashing, SQL": "cli.main worker",
+    "intake, audit, verdicts printed": "cli.main scan",
     "the broker": "valkey-server",
 }
 
@@ -94,7 +94,7 @@ def scan(photos: Path, model: Path, variant: Variant, command: Sequence[str] = (
     arguments = ["scan", str(photos), "--out", str(out), "--model", str(model), "--no-html", "--json"]
     start = time.perf_counter()
     process = subprocess.Popen(
-        [*command, sys.executable, "-m", "workers.cli", *arguments],
+        [*command, sys.executable, "-m", "cli.main", *arguments],
         cwd=ROOT, env=environment, stdout=subprocess.DEVNULL,
     )  # fmt: skip
     with ProcessWatch(process.pid) as watch:

@@ -9,12 +9,12 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from core.domain import Label
-from db.reports.fleet import ReturnBrief
-from db.reports.tables import ReportTable
+from db.queries.fleet_figures import ReturnBrief
+from db.queries.tables import ReportTable
+from reports.fleet import Day, FleetReport, by_age, reliability
+from reports.fleet_page import FleetPage, Section, write_fleet_page
+from reports.view import Standing
 from tests.browser.test_report_page import CHROMIUM, contrast
-from workers.report.fleet import Day, FleetReport, by_age, reliability
-from workers.report.fleet_page import FleetPage, Section, write_fleet_page
-from workers.report.view import Standing
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt install chromium")
 NOW = datetime(2026, 11, 23, 2, 30, tzinfo=UTC)

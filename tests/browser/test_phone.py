@@ -11,18 +11,18 @@ from playwright.sync_api import Page, sync_playwright
 
 from core.domain import Label, ModelIdentity, ModelState, PhotoStatus, Score
 from core.model.artefact import open_artefact
-from core.model.dataset import Sample
-from core.model.evaluation import evaluate
-from core.model.evaluation_page import render_page
 from core.settings import SHIPPED_MODEL
-from db.reports import ComparedSet, Comparison, PhotoReport, VersionRow
+from core.training.dataset import Sample
+from core.training.evaluation import evaluate
+from core.training.evaluation_page import render_page
+from db.queries import ComparedSet, Comparison, PhotoReport, VersionRow
+from reports.comparison import ComparisonReport, write_comparison
+from reports.fleet_page import write_fleet_page
+from reports.html import write_html
+from reports.pictures import Picture
 from tests.browser.test_fleet_page import fleet_page
 from tests.browser.test_report_page import CHROMIUM, picture
-from workers.report.comparison import ComparisonReport, write_comparison
-from workers.report.fleet_page import write_fleet_page
-from workers.report.html import write_html
-from workers.report.pictures import Picture
-from workers.report.testing import MADE_AT, POLICY, decided, photo, sample_report
+from tests.reports import MADE_AT, POLICY, decided, photo, sample_report
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt install chromium")
 LONG = "UNBROKEN" * 12

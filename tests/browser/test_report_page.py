@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from workers.report.html import write_html
-from workers.report.pictures import Picture
-from workers.report.testing import decided, photo, sample_report
+from reports.html import write_html
+from reports.pictures import Picture
+from tests.reports import decided, photo, sample_report
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt install chromium")

@@ -15,11 +15,11 @@ from core.model.artefact import Artefact
 from core.model.engine import Engine
 from core.model.forward import Outputs
 from core.model.inference import BatchingClassifier
-from core.photos.loader import ProcessPhotoLoader
+from core.photos.sandbox.loader import ProcessPhotoLoader
+from core.policy import Policy
 from core.settings import Settings
-from core.testing.classifier import CELLS, FixedClassifier
-from core.verdict import Policy
-from db import repositories
+from core.testing.fixed_classifier import CELLS, FixedClassifier
+from db import transactions
 from db.session import Sessions
 from tests.unit.core.model.test_card import make_card
 from workers.context import Scoring
@@ -101,11 +101,11 @@ def make_classifier(behaviour: Behaviour) -> Classifier:
 
 
 def make_scoring(settings: Settings, sessions: Sessions) -> Scoring:
-    """Stands in for `workers.context.make_scoring`: all but the classifier is the real thing."""
+    """Stands in for `workers.bootstrap.make_scoring`: all but the classifier is the real thing."""
     behaviour = Behaviour.from_environment()
     classifier = make_classifier(behaviour)
-    model_id = repositories.register_model(sessions, classifier.identity, POLICY)
-    repositories.activate_first_model(sessions, model_id)
+    model_id = transactions.register_model(sessions, classifier.identity, POLICY)
+    transactions.activate_first_model(sessions, model_id)
     return Scoring(
         model_id=model_id,
         classifier=classifier,

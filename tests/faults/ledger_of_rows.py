@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import text
 
-from db import reports, repositories
-from db.repositories import Finish
+from db import queries, transactions
 from db.session import Sessions
+from db.transactions import Finish
 from tests.photo_sets import LEASE, NOW, POLICY, scored
 
 Row = dict[str, Any]
@@ -33,18 +33,18 @@ def frozen_rows(sessions: Sessions) -> dict[tuple[str, object], str]:
 def finish_everything(sessions: Sessions, max_attempts: int) -> Counter[Finish]:
     """Do all work that is due by the active model, as workers that nothing happens to."""
     outcomes: Counter[Finish] = Counter()
-    model = reports.active_model(sessions)
+    model = queries.active_model(sessions)
     while model is not None:
         let_leases_run_out(sessions)
         _make_due(sessions)
-        repositories.open_rescoring(sessions, model.id, 1000)
-        due = [work for work, _ in repositories.due_work(sessions, 1000, timedelta(0)) if work.model_id == model.id]
+        transactions.open_rescoring(sessions, model.id, 1000)
+        due = [work for work, _ in transactions.due_work(sessions, 1000, timedelta(0)) if work.model_id == model.id]
         if not due:
             return outcomes
         for work in due:
-            claim = repositories.claim(sessions, work, LEASE, max_attempts)
+            claim = transactions.claim(sessions, work, LEASE, max_attempts)
             if claim is not None:
-                outcomes[repositories.finish(sessions, claim, scored(claim), POLICY, NOW, 0.1)] += 1
+                outcomes[transactions.finish(sessions, claim, scored(claim), POLICY, NOW, 0.1)] += 1
     return outcomes
 
 

@@ -16,14 +16,14 @@ from core.photos.decode import load_photo
 
 # Bug: the module, what its source says, and what it says with the bug.
 BUGS = {
-    "no_fencing": ("db.repositories.queue", "Work.token == claim.token, Work.state == WorkState.LEASED", "True"),
+    "no_fencing": ("db.transactions.queue", "Work.token == claim.token, Work.state == WorkState.LEASED", "True"),
     "no_generation_check": (
-        "db.repositories.verdicts",
+        "db.transactions.verdicts",
         "if photo_set.generation != claim.work.generation:",
         "if photo_set.generation < claim.work.generation:",
     ),
     "verdict_updated": (
-        "db.repositories.verdicts",
+        "db.transactions.verdicts",
         "    session.execute(insert_for(session, Verdict).on_conflict_do_nothing(), [row])",
         "    changed = session.execute(update(Verdict).where(Verdict.set_id == photo_set.id).values(row))\n"
         "    if not changed.rowcount:\n"

@@ -16,17 +16,18 @@ if bug := os.environ.get("FAULTS_PLANTED"):
 
     plant(bug)
 
+from cli.main import main as walkaround
 from tests.faults import classifier
-from workers import cli, context
+from workers import bootstrap
 
 
 def main() -> None:
     """Run the command line, or the nursery."""
-    context.make_scoring = classifier.make_scoring
+    bootstrap.make_scoring = classifier.make_scoring
     if sys.argv[1:] == ["nursery"]:
         _preload()
         _serve()
-    cli.main()
+    walkaround()
 
 
 def _preload() -> None:
@@ -37,7 +38,7 @@ def _preload() -> None:
     import psycopg
     import redbeat
 
-    import core.photos.store_s3
+    import core.storage.s3
     import workers.consumer
     import workers.tasks
 

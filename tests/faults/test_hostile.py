@@ -5,7 +5,7 @@ import pytest
 from core.domain import ViewPlan
 from core.errors import PhotoRefused
 from core.photos.decode import load_photo
-from core.quality import judge
+from core.photos.usability import judge
 from tests.faults.hostile import Hostile, corpus
 
 

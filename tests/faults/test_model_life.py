@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from core.domain import Label
-from db import repositories
+from db import transactions
 from db.session import make_engine, make_sessions
 from tests.faults.checker import redness_probability
 from tests.faults.conftest import MakeSystem
@@ -66,7 +66,7 @@ def _models(run: System) -> dict[str, int]:
 
 def _activate(run: System, name: str) -> None:
     engine = make_engine(run.database_url)
-    repositories.activate_model(make_sessions(engine), _models(run)[name])
+    transactions.activate_model(make_sessions(engine), _models(run)[name])
     engine.dispose()
     run.fault(f"model {name} activated")
 
@@ -119,7 +119,7 @@ def _review_all(run: System) -> dict[str, tuple[int, str]]:
         for verdict in run.tables()["verdict"]:
             label = run.rng.choice(list(Label))
             send = partial(
-                repositories.add_review,
+                transactions.add_review,
                 sessions,
                 idempotency_key=f"review-{verdict['id']}",
                 set_id=verdict["set_id"],

@@ -15,9 +15,9 @@ from sqlalchemy import Engine
 
 from core.domain import Label
 from core.errors import DatabaseUnavailable
-from db import repositories
-from db.repositories import Claim, Finish, WorkKey
+from db import transactions
 from db.session import Sessions, make_sessions
+from db.transactions import Claim, Finish, WorkKey
 from tests.faults import figures
 from tests.faults.ledger_of_rows import doubled, finish_everything, frozen_rows, rows, undecided
 from tests.faults.seeds import seeds
@@ -69,7 +69,7 @@ class Actor:
     def claim(self) -> None:
         """Claim whatever set comes to mind."""
         work = WorkKey(self._rng.randint(1, SETS), self._rng.choice(self._models), self._rng.randint(1, 3))
-        if claimed := repositories.claim(self._sessions, work, LEASE, 1000):
+        if claimed := transactions.claim(self._sessions, work, LEASE, 1000):
             self._claims.append(claimed)
 
     def finish(self) -> None:
@@ -78,14 +78,14 @@ class Actor:
             claimed = self._claims.pop(self._rng.randrange(len(self._claims)))
             results = self._rng.sample(scored(claimed), len(claimed.photos))
             shared = [replace(result, content_sha256=f"{result.photo_id % 4:064x}") for result in results]
-            self.outcomes[repositories.finish(self._sessions, claimed, shared, POLICY, NOW, 0.1)] += 1
+            self.outcomes[transactions.finish(self._sessions, claimed, shared, POLICY, NOW, 0.1)] += 1
 
     def review(self) -> None:
         """Review a set, twice with one key."""
         set_id, label = self._rng.randint(1, SETS), self._rng.choice(list(Label))
         key = f"{self._rng.getrandbits(64):x}"
         for _ in range(2):
-            repositories.add_review(
+            transactions.add_review(
                 self._sessions,
                 idempotency_key=key,
                 set_id=set_id,
@@ -100,15 +100,15 @@ class Actor:
 
     def reconcile(self) -> None:
         """Ring for what is due, and let all leases run out now and then."""
-        repositories.due_work(self._sessions, 100, timedelta(0))
+        transactions.due_work(self._sessions, 100, timedelta(0))
         if self._rng.random() < 0.2:
-            repositories.end_leases(self._sessions)
+            transactions.end_leases(self._sessions)
 
     def swap(self) -> None:
         """Make a model the active one and open its work."""
         model = self._rng.choice(self._models)
-        repositories.activate_model(self._sessions, model)
-        repositories.open_rescoring(self._sessions, model, 100)
+        transactions.activate_model(self._sessions, model)
+        transactions.open_rescoring(self._sessions, model, 100)
 
 
 @seeds(quick=True)

@@ -9,12 +9,12 @@ import pytest
 
 from core.model.inference import BatchingClassifier
 from core.settings import SHIPPED_MODEL, load_settings
-from core.testing.loader import InlinePhotoLoader
+from core.testing.inline_loader import InlinePhotoLoader
 from tests.faults.fleet import Return
 from tests.faults.nursery import ROOT
 from tests.faults.seeds import seeds
 from tests.faults.system import System
-from workers.context import make_artefact
+from workers.bootstrap import make_artefact
 
 DEMO = ROOT / "docs" / "demo" / "returns"
 pytestmark = [
@@ -77,4 +77,4 @@ def _start(run: System) -> None:
 
 def _start_worker(run: System, name: str) -> None:
     """The command line itself, with nothing of ours in between."""
-    run.start_fresh(name, "worker", folder=ROOT, module="workers.cli")
+    run.start_fresh(name, "worker", folder=ROOT, module="cli.main")

@@ -22,10 +22,10 @@ from hypothesis.stateful import (
 from sqlalchemy import Engine, text
 
 from core.domain import Label, ModelState, PhotoStatus
-from db import repositories
+from db import transactions
 from db.models import Base
-from db.repositories import Claim, Finish, WorkKey
 from db.session import Sessions, engine_of, make_sessions
+from db.transactions import Claim, Finish, WorkKey
 from tests.faults.ledger_of_rows import doubled, finish_everything, frozen_rows, let_leases_run_out, rows, undecided
 from tests.photo_sets import LEASE, NOW, POLICY, arrive, register, scored, set_ref, stored
 
@@ -92,7 +92,7 @@ class Transactions(RuleBasedStateMachine):
         return self._claim(WorkKey(*data.draw(st.sampled_from(works))))
 
     def _claim(self, work: WorkKey) -> Any:
-        claimed = repositories.claim(self.sessions, work, LEASE, MAX_ATTEMPTS)
+        claimed = transactions.claim(self.sessions, work, LEASE, MAX_ATTEMPTS)
         if claimed is not None:
             assert claimed.token > self.holder.get(work, 0)
             self.holder[work] = claimed.token
@@ -107,11 +107,11 @@ class Transactions(RuleBasedStateMachine):
         results = scored(claimed, 0.9 if damaged else 0.1)
         lacks_one = sees_one_gone and bool(results)
         if lacks_one:
-            results[0] = repositories.PhotoResult(results[0].photo_id, PhotoStatus.GONE)
+            results[0] = transactions.PhotoResult(results[0].photo_id, PhotoStatus.GONE)
         if expected is Finish.VERDICT and lacks_one:
             expected = Finish.SUPERSEDED
             self.generation[claimed.work.set_id] += 1
-        outcome = repositories.finish(self.sessions, claimed, results, POLICY, NOW, 0.1)
+        outcome = transactions.finish(self.sessions, claimed, results, POLICY, NOW, 0.1)
         assert outcome is expected
         if outcome is not Finish.FENCED:
             del self.holder[claimed.work]
@@ -124,7 +124,7 @@ class Transactions(RuleBasedStateMachine):
 
     @rule(claimed=consumes(claims), is_bug=st.booleans())
     def give_back(self, claimed: Claim, is_bug: bool) -> None:
-        repositories.release(self.sessions, claimed, timedelta(0), "an error", is_bug=is_bug)
+        transactions.release(self.sessions, claimed, timedelta(0), "an error", is_bug=is_bug)
         if self.holder.get(claimed.work) == claimed.token:
             del self.holder[claimed.work]
 
@@ -139,7 +139,7 @@ class Transactions(RuleBasedStateMachine):
         """Everything that runs is left alone until its lease ends, and is rung for then."""
         running = [row for row in rows(self.sessions, "work") if row["state"] == "leased"]
         self._let_leases_run_out()
-        due = {work for work, _ in repositories.due_work(self.sessions, 1000, timedelta(0))}
+        due = {work for work, _ in transactions.due_work(self.sessions, 1000, timedelta(0))}
         active = {row["id"] for row in rows(self.sessions, "model_version") if row["state"] == "active"}
         ours = {WorkKey(row["set_id"], row["model_id"], row["generation"]) for row in running}
         assert {work for work in ours if work.model_id in active} <= due, "a message would be lost for ever"
@@ -151,8 +151,8 @@ class Transactions(RuleBasedStateMachine):
     @rule(name=st.sampled_from(["first", "second"]))
     def swap(self, name: str) -> None:
         model = register(self.sessions, name, ModelState.CANDIDATE)
-        repositories.activate_model(self.sessions, model)
-        for work in repositories.open_rescoring(self.sessions, model, 1000):
+        transactions.activate_model(self.sessions, model)
+        for work in transactions.open_rescoring(self.sessions, model, 1000):
             assert self.generation[work.set_id] == work.generation
 
     @precondition(lambda self: self.generation)
@@ -161,7 +161,7 @@ class Transactions(RuleBasedStateMachine):
         set_id = data.draw(st.sampled_from(sorted(self.generation)))
         key = f"review-{len(self.reviews)}"
         for _ in range(1 + is_doubled):
-            repositories.add_review(
+            transactions.add_review(
                 self.sessions,
                 idempotency_key=key,
                 set_id=set_id,

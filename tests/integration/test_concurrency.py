@@ -13,9 +13,9 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
-from db import reports
-from db.repositories import Finish, WorkKey, activate_first_model, claim, finish, open_rescoring
+from db import queries
 from db.session import Sessions, make_engine, make_sessions, transaction
+from db.transactions import Finish, WorkKey, activate_first_model, claim, finish, open_rescoring
 from tests.photo_sets import BUCKET, LEASE, NOW, POLICY, arrive, must_claim, register, scored, set_ref, stored
 
 THREADS = 16
@@ -78,12 +78,12 @@ def test_sixteen_workers_share_the_work_and_do_all_of_it_once(many_sessions: Ses
         open_rescoring(many_sessions, model, 100)
 
     together(THREADS, worker)
-    current = reports.current_verdicts(many_sessions)
+    current = queries.current_verdicts(many_sessions)
     assert len(current) == len(listings)
     assert {row.set_key: row.generation for row in current} == {
         set_ref(number).set_key: 2 if number <= 4 else 1 for number in listings
     }
-    assert reports.backlog(many_sessions) == reports.Backlog(0, 0, 0, None)
+    assert queries.backlog(many_sessions) == queries.Backlog(0, 0, 0, None)
     with many_sessions() as session:
         doubled = session.execute(
             text("SELECT set_id FROM verdict GROUP BY set_id, generation, model_id HAVING count(*) > 1")
@@ -159,6 +159,6 @@ def test_several_processes_write_at_once(database_url: str, make_test_engine: Ca
     errors = [process.communicate(timeout=200)[1].decode() for process in running]
     assert [process.returncode for process in running] == [0, 0], errors
     engine = make_engine(database_url)
-    rows = list(reports.set_rows(make_sessions(engine), BUCKET, ""))
+    rows = list(queries.set_rows(make_sessions(engine), BUCKET, ""))
     engine.dispose()
     assert [row.generation for row in rows] == [1] * 20

@@ -17,7 +17,7 @@ from prometheus_client import REGISTRY
 from core.domain import SetRef
 from core.errors import DatabaseUnavailable, InvalidManifest, PhotoChanged, SettingsInvalid
 from core.events import changed_sets
-from core.photoset import KeyLayout
+from core.keys import KeyLayout
 from core.settings import Settings
 from workers import consumer as consumer_module
 from workers.consumer import Consumer, make_sqs_client

@@ -12,11 +12,11 @@ from sqlalchemy.exc import DBAPIError
 
 from core.domain import Label
 from core.errors import DatabaseUnusable
-from db import reports
+from db import queries
 from db.models import INSERT_ONLY, Base
-from db.repositories import Finish, add_review
 from db.roles import ROLES, SESSION_DEFAULTS
 from db.session import Sessions, check_version, make_sessions, upgrade
+from db.transactions import Finish, add_review
 from db.views import VIEWS
 from tests.databases import PostgreSQLServer
 from tests.photo_sets import NOW, arrive, judge, register, set_ref, stored
@@ -62,7 +62,7 @@ def test_the_roles_together_do_the_whole_job(sessions_as: SessionsAs) -> None:
     register(worker)
     work = arrive(ingest, set_ref(), stored(set_ref(), "a")).opened[0]
     assert judge(worker, work) is Finish.VERDICT
-    (verdict,) = reports.current_verdicts(sessions_as("walkaround_reviewer"))
+    (verdict,) = queries.current_verdicts(sessions_as("walkaround_reviewer"))
     add_review(
         sessions_as("walkaround_reviewer"),
         idempotency_key="k",
@@ -74,7 +74,7 @@ def test_the_roles_together_do_the_whole_job(sessions_as: SessionsAs) -> None:
         reviewer="ana",
         now=NOW,
     )
-    assert reports.current_verdicts(sessions_as("walkaround_report"))[0].label is Label.DAMAGED
+    assert queries.current_verdicts(sessions_as("walkaround_report"))[0].label is Label.DAMAGED
     for role in ("walkaround_worker", "walkaround_ingest", "walkaround_reviewer"):
         check_version(_engine(sessions_as(role)))
 

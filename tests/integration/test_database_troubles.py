@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from core.errors import DatabaseUnavailable, DatabaseUnusable
-from db import reports
+from db import queries
 from db.session import Sessions, check_version, make_engine, make_sessions, transaction, upgrade
 from tests.databases import PostgreSQLServer
 from tests.photo_sets import BUCKET, arrive, register, set_ref, stored
@@ -40,7 +40,7 @@ def test_a_file_that_is_no_database(tmp_path: Path, make_test_engine: MakeEngine
 def test_a_database_that_was_never_upgraded(tmp_path: Path, make_test_engine: MakeEngine) -> None:
     sessions = make_sessions(make_test_engine(f"sqlite:///{tmp_path}/new.sqlite"))
     with pytest.raises(DatabaseUnusable, match="run `walkaround db upgrade`"):
-        reports.backlog(sessions)
+        queries.backlog(sessions)
 
 
 def test_a_read_only_file(sqlite_url: str, make_test_engine: MakeEngine) -> None:
@@ -48,7 +48,7 @@ def test_a_read_only_file(sqlite_url: str, make_test_engine: MakeEngine) -> None
     sessions = make_sessions(make_test_engine(f"sqlite:///file:{file}?mode=ro&uri=true"))
     with pytest.raises(DatabaseUnusable, match="it is read-only; give this user write permission"):
         arrive(sessions, set_ref(), stored(set_ref(), "a"))
-    assert reports.backlog(sessions).pending == 0, "reading goes on"
+    assert queries.backlog(sessions).pending == 0, "reading goes on"
 
 
 def test_a_full_disk_leaves_nothing_half_written(sqlite_url: str, make_test_engine: MakeEngine) -> None:
@@ -65,7 +65,7 @@ def test_a_full_disk_leaves_nothing_half_written(sqlite_url: str, make_test_engi
     many = stored(set_ref(), *(f"photo-{number}" for number in range(500)))
     with pytest.raises(DatabaseUnusable, match="the disk is full; free some space"):
         arrive(sessions, set_ref(), many)
-    assert list(reports.set_rows(sessions, BUCKET, "")) == []
+    assert list(queries.set_rows(sessions, BUCKET, "")) == []
 
 
 def test_a_locked_file_can_be_tried_again(sqlite_url: str, make_test_engine: MakeEngine) -> None:
@@ -80,7 +80,7 @@ def test_a_locked_file_can_be_tried_again(sqlite_url: str, make_test_engine: Mak
     sessions = make_sessions(engine)
     with pytest.raises(DatabaseUnavailable, match="kept it locked for too long; try again"):
         arrive(sessions, set_ref(), stored(set_ref(), "a"))
-    assert reports.backlog(sessions).pending == 0, "readers do not wait for a writer"
+    assert queries.backlog(sessions).pending == 0, "readers do not wait for a writer"
     holder.execute("ROLLBACK")
     holder.close()
     assert arrive(sessions, set_ref(), stored(set_ref(), "a")).generation == 1
@@ -128,5 +128,5 @@ def test_both_databases_check_their_references(sessions: Sessions) -> None:
 
 
 def test_importing_the_writes_does_not_import_alembic() -> None:
-    program = "import sys, db.repositories, db.reports; sys.exit('alembic' in sys.modules)"
+    program = "import sys, db.transactions, db.queries; sys.exit('alembic' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

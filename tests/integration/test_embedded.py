@@ -21,7 +21,7 @@ from db.session import make_engine
 from tests.integration.deployment import deployment, queue_of, s3_settings, wait_until
 from tests.servers import S3Server
 
-DEMO = Path(__file__).parents[2] / "docs" / "demo"
+DEMO = Path(__file__).parents[2] / "demo"
 SECONDS = 420  # TensorFlow takes a minute to load on a machine that does much else
 
 pytestmark = [
@@ -52,7 +52,7 @@ class House:
         path.write_bytes(data)
 
     def start(self) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "workers.cli", "scan", str(self.photos), "--out", str(self.folder / "out")]
+        command = [sys.executable, "-m", "cli.main", "scan", str(self.photos), "--out", str(self.folder / "out")]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("WALKAROUND_")}
         self.started.append(
             subprocess.Popen(

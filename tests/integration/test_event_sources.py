@@ -14,13 +14,14 @@ from sqlalchemy import text
 
 from core.events import changed_sets
 from core.settings import Settings
-from db.repositories import WorkKey
+from db.transactions import WorkKey
 from tests.integration.deployment import queue_of, s3_settings
 from tests.servers import S3Server
 from web.webhook import make_webhook
 from workers import pipeline
+from workers.bootstrap import make_context
 from workers.consumer import Consumer, make_sqs_client
-from workers.context import Context, make_context
+from workers.context import Context
 from workers.telemetry import Progress
 
 TOKEN = "the-same-rows-either-way"

@@ -23,7 +23,7 @@ from tests.integration.deployment import (
 )
 from tests.servers import S3Server
 
-DEMO = Path(__file__).parents[2] / "docs" / "demo"
+DEMO = Path(__file__).parents[2] / "demo"
 DATA = Path(os.environ.get("WALKAROUND_DATA", Path(__file__).parents[3] / "shared" / "data"))
 MODEL = Path(os.environ.get("WALKAROUND_TEST_MODEL", SHIPPED_MODEL)).resolve()
 RETURNS = DATA / "returns" / "photos"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core.photos.decode_process import DecodeLimits, DecodeProcess
+from core.photos.sandbox.process import DecodeLimits, DecodeProcess
 from tests.integration.deployment import WALKAROUND, deployment, wait_until
 
 ENABLED = Path("/proc/sys/kernel/sched_autogroup_enabled")

@@ -9,8 +9,8 @@ from sqlalchemy import insert, text
 
 from core.domain import ClosedBy, Label
 from db.models import PhotoSet, Review, SetState, Vehicle, Verdict
-from db.repositories import WorkKey, add_review, claim, finish
 from db.session import Sessions
+from db.transactions import WorkKey, add_review, claim, finish
 from tests.photo_sets import BUCKET, LEASE, NOW, POLICY, arrive, judge, register, scored, set_ref, stored
 
 # How a return may stand: the model's label on its content, and what a person said of that or of older content.

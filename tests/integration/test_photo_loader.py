@@ -21,8 +21,8 @@ from PIL import Image
 
 from core.domain import PhotoLoader, ViewPlan
 from core.errors import DecoderUnavailable, PhotoRefused, Refusal
-from core.photos.loader import ProcessPhotoLoader
-from core.testing.loader import InlinePhotoLoader
+from core.photos.sandbox.loader import ProcessPhotoLoader
+from core.testing.inline_loader import InlinePhotoLoader
 
 PLAN = ViewPlan(size=32, tiles=2)
 MEMORY = 1 << 30
@@ -289,7 +289,7 @@ def test_no_process_outlives_its_parent(ending: signal.Signals) -> None:
     script = f"""
 import contextlib
 import threading
-from core.photos.loader import ProcessPhotoLoader
+from core.photos.sandbox.loader import ProcessPhotoLoader
 from core.domain import ViewPlan
 made = []
 starter = threading.Thread(target=lambda: made.append(ProcessPhotoLoader(2, {MEMORY}, 60, {OBEY!r})))

@@ -8,9 +8,9 @@ from sqlalchemy import Engine
 
 from core.domain import SetRef, StoredObject
 from core.errors import SettingsInvalid
-from db import repositories
-from db.reports.fleet import labels_by_minute, new_damage_since, waiting_ages
-from db.reports.tables import Wanted, report_names, report_table
+from db import transactions
+from db.queries.fleet_figures import labels_by_minute, new_damage_since, waiting_ages
+from db.queries.tables import Wanted, report_names, report_table
 from db.session import Sessions, make_sessions
 from tests.photo_sets import BUCKET, MARKED, NOW, POLICY, register, scored
 
@@ -23,11 +23,11 @@ def came_back(sessions: Sessions, vehicle: str, at: datetime, probability: float
     """A return, judged where a probability is given."""
     ref = SetRef(fleet, vehicle, f"{at:%Y-%m-%d}", f"returns/{fleet}/{vehicle}/{at:%Y-%m-%d}/")
     listing = [StoredObject(f"{ref.set_key}{name}.jpg", 1000, f"{name}-{at}", at) for name in "ab"]
-    outcome = repositories.ingest(sessions, BUCKET, ref, listing, MARKED, None, None, at)
+    outcome = transactions.ingest(sessions, BUCKET, ref, listing, MARKED, None, None, at)
     if probability is not None:
-        claimed = repositories.claim(sessions, outcome.opened[0], timedelta(minutes=5), 5)
+        claimed = transactions.claim(sessions, outcome.opened[0], timedelta(minutes=5), 5)
         assert claimed is not None
-        repositories.finish(sessions, claimed, scored(claimed, probability, taken_at=None), POLICY, at, 0.5)
+        transactions.finish(sessions, claimed, scored(claimed, probability, taken_at=None), POLICY, at, 0.5)
     return outcome.set_id
 
 

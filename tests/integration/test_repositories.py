@@ -9,13 +9,15 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from core.canonical import canonical_json
+from core.completeness import Completeness
 from core.domain import ClosedBy, Label, ModelIdentity, ModelState, PhotoStatus
 from core.errors import ModelUnusable, ReviewRefused
-from core.photoset import Completeness
-from core.verdict import Policy, canonical_json
-from db import reports
+from core.policy import Policy
+from db import queries
 from db.models import INSERT_ONLY, Base
-from db.repositories import (
+from db.session import Sessions, engine_of
+from db.transactions import (
     Finish,
     PhotoResult,
     WorkKey,
@@ -37,7 +39,6 @@ from db.repositories import (
     sets_due,
     start_scan,
 )
-from db.session import Sessions, engine_of
 from tests.photo_sets import (
     BUCKET,
     LEASE,
@@ -105,7 +106,7 @@ class TestIngest:
         assert (second.generation, second.changed, len(second.opened)) == (2, True, 1)
         judge(sessions, second.opened[0], probability=0.9)
         assert rows(sessions, "verdict")[:1] == old
-        (current,) = reports.current_verdicts(sessions)
+        (current,) = queries.current_verdicts(sessions)
         assert (current.generation, current.label, current.photos) == (2, Label.DAMAGED, 2)
 
     def test_an_overwritten_photo_is_another_row_and_the_old_one_is_kept(self, sessions: Sessions) -> None:
@@ -187,7 +188,7 @@ class TestIngest:
         old = arrive(sessions, REF, stored(REF, "a")).opened[0]
         arrive(sessions, REF, stored(REF, "a", "b"))
         assert claim(sessions, old, LEASE, 5) is None
-        assert reports.backlog(sessions).pending == 1
+        assert queries.backlog(sessions).pending == 1
         assert rows(sessions, "verdict") == []
 
     def test_without_an_active_model_work_waits_for_one(self, sessions: Sessions) -> None:
@@ -229,13 +230,13 @@ class TestWork:
         mark_suspect(sessions, late, late.photos[0].photo_id)
         assert (rows(sessions, "prediction"), rows(sessions, "verdict")) == ([], [])
         assert finish(sessions, taken, scored(taken), POLICY, NOW, 1.0) is Finish.VERDICT
-        assert reports.current_verdicts(sessions)[0].label is Label.CLEAR
+        assert queries.current_verdicts(sessions)[0].label is Label.CLEAR
 
     def test_a_worker_killer_dies_with_the_last_error(self, sessions: Sessions, work: WorkKey) -> None:
         for _ in range(3):
             assert claim(sessions, work, EXPIRED, max_attempts=3) is not None
         assert claim(sessions, work, LEASE, max_attempts=3) is None
-        assert reports.backlog(sessions).dead == 1
+        assert queries.backlog(sessions).dead == 1
         (status,) = view(sessions, "return_status")
         assert status["status"] == "failed"
         assert "3 workers in a row" in status["last_error"]
@@ -321,7 +322,7 @@ class TestFinish:
         judge(sessions, arrive(sessions, REF, photos).opened[0], 0.1)
         second = must_claim(sessions, arrive(sessions, REF, stored(REF, "a", version="2")).opened[0])
         assert finish(sessions, second, scored(second, 0.95), POLICY, NOW, 1.0) is Finish.VERDICT
-        assert [verdict.score for verdict in reports.current_verdicts(sessions)] == [0.1]
+        assert [verdict.score for verdict in queries.current_verdicts(sessions)] == [0.1]
         assert len(rows(sessions, "prediction")) == 1
 
     def test_what_is_known_of_a_photo_is_not_changed_by_another_model(self, sessions: Sessions) -> None:
@@ -359,10 +360,10 @@ class TestFinish:
         photos = stored(REF, "a", "b", "ä€😀", "d")
         work = arrive(sessions, REF, photos, Completeness(ClosedBy.DEADLINE, missing=("x.jpg",))).opened[0]
         judge(sessions, work, probability, b=PhotoStatus.UNUSABLE, d=PhotoStatus.QUARANTINED)
-        (placed,) = reports.placed_photos(sessions, BUCKET, "returns/")
+        (placed,) = queries.placed_photos(sessions, BUCKET, "returns/")
         stored_verdict = placed.verdict
         assert stored_verdict is not None
-        again = reports.decide_again(placed.photos, stored_verdict)
+        again = queries.decide_again(placed.photos, stored_verdict)
         assert again.input_sha256 == stored_verdict.input_sha256
         assert canonical_json(again.reasons) == canonical_json(stored_verdict.reasons)
         assert (again.label, again.score) == (stored_verdict.label, stored_verdict.score)
@@ -371,7 +372,7 @@ class TestFinish:
         model = register(sessions)
         work = arrive(sessions, REF, stored(REF, "a")).opened[0]
         judge(sessions, work, 0.3)
-        (photo,) = reports.photos_of(sessions, work.set_id, model)
+        (photo,) = queries.photos_of(sessions, work.set_id, model)
         assert (photo.status, photo.probability, photo.width, photo.height) == (PhotoStatus.OK, 0.3, 4000, 3000)
         assert photo.heatmap is not None
         assert photo.heatmap.tolist() == [[1.0, 1.0], [1.0, 1.0]]
@@ -403,7 +404,7 @@ class TestModels:
     def test_registering_is_idempotent_and_keeps_the_state(self, sessions: Sessions) -> None:
         first = register(sessions, state=ModelState.CANDIDATE)
         assert register(sessions, state=ModelState.ACTIVE) == first
-        assert reports.active_model(sessions) is None
+        assert queries.active_model(sessions) is None
         assert register(sessions, "other") != first
 
     def test_another_policy_is_another_version(self, sessions: Sessions) -> None:
@@ -416,7 +417,7 @@ class TestModels:
         assert not activate_first_model(sessions, second)
         activate_model(sessions, second)
         activate_model(sessions, second)
-        active = reports.active_model(sessions)
+        active = queries.active_model(sessions)
         assert active is not None
         assert (active.id, active.identity.name, active.policy) == (second, "second", POLICY)
         with sessions() as session:
@@ -460,7 +461,7 @@ class TestModels:
         judge(sessions, opened[0], 0.9)
         assert rows(sessions, "verdict")[:1] == before
         activate_model(sessions, first)
-        assert [row.model_id for row in reports.current_verdicts(sessions)] == [first]
+        assert [row.model_id for row in queries.current_verdicts(sessions)] == [first]
         assert due_work(sessions, 10, timedelta(seconds=-1)) == [(waiting, "classify")]
 
 
@@ -516,21 +517,21 @@ class TestReviews:
         (work,) = open_rescoring(sessions, second, 10)
         judge(sessions, work, 0.2)
         activate_model(sessions, second)
-        (current,) = reports.current_verdicts(sessions)
+        (current,) = queries.current_verdicts(sessions)
         assert (current.label, current.decided_by, current.needs_another_look) == (Label.DAMAGED, "person", False)
         assert (current.model_id, current.score) == (second, 0.2)
 
     def test_new_content_needs_another_look_with_the_old_decision_shown(self, sessions: Sessions, set_id: int) -> None:
         add_review(sessions, **review(set_id, 1))
         judge(sessions, arrive(sessions, REF, stored(REF, "a", "b")).opened[0])
-        (current,) = reports.current_verdicts(sessions)
+        (current,) = queries.current_verdicts(sessions)
         assert (current.label, current.decided_by, current.needs_another_look) == (Label.CLEAR, "model", True)
         (shown,) = view(sessions, "current_verdict")
         assert (shown["review_label"], shown["reviewer"]) == ("damaged", "ana")
         late = review(set_id, 1, "late")  # sent from a page that was opened before the new photo came
         add_review(sessions, **review(set_id, 2, "fresh", seen_generation=2, label=Label.CLEAR))
         add_review(sessions, **late)
-        (current,) = reports.current_verdicts(sessions)
+        (current,) = queries.current_verdicts(sessions)
         assert (current.label, current.decided_by, current.needs_another_look) == (Label.CLEAR, "person", False)
 
 
@@ -556,12 +557,12 @@ class TestReports:
         }
         age = (datetime.now(UTC) - NOW).total_seconds()
         assert found["V-003"]["age_seconds"] == pytest.approx(age, abs=120)
-        assert reports.progress(sessions, BUCKET) == reports.Progress(5, 2, 6, 3, 1)
+        assert queries.progress(sessions, BUCKET) == queries.Progress(5, 2, 6, 3, 1)
         assert [(row["object_key"], row["reason"]) for row in view(sessions, "quarantine")] == [
             (f"{set_ref(6).set_key}b.jpg", "corrupt")
         ]
         assert [(row["state"], row["sets"]) for row in view(sessions, "backlog")] == [("dead", 1), ("pending", 1)]
-        backlog = reports.backlog(sessions)
+        backlog = queries.backlog(sessions)
         assert (backlog.pending, backlog.leased, backlog.dead) == (1, 0, 1)
         assert backlog.oldest is not None
 
@@ -570,9 +571,9 @@ class TestReports:
         judge(sessions, arrive(sessions, set_ref(1), stored(set_ref(1), "a")).opened[0])
         candidate = register(sessions, "second", ModelState.CANDIDATE)
         asked = open_rescoring(sessions, candidate, 10)
-        assert reports.backlog(sessions) == reports.Backlog(0, 0, 0, None, shadow=1)
+        assert queries.backlog(sessions) == queries.Backlog(0, 0, 0, None, shadow=1)
         bury(sessions, must_claim(sessions, asked[0]), "it broke")
-        assert reports.backlog(sessions) == reports.Backlog(0, 0, 0, None, shadow=0)
+        assert queries.backlog(sessions) == queries.Backlog(0, 0, 0, None, shadow=0)
         (row,) = view(sessions, "backlog")
         assert (row["model_state"], row["state"], row["sets"]) == ("candidate", "dead", 1)
 
@@ -583,7 +584,7 @@ class TestReports:
             judge(sessions, arrive(sessions, ref, stored(ref, "a")).opened[0], 0.9 if number == 2 else 0.1)
 
         def found(**wanted: Any) -> list[tuple[str, str]]:
-            rows = reports.current_verdicts(sessions, reports.VerdictFilter(bucket=BUCKET, **wanted))
+            rows = queries.current_verdicts(sessions, queries.VerdictFilter(bucket=BUCKET, **wanted))
             return [(row.fleet, row.vehicle) for row in rows]
 
         assert found() == [("airport", "V-001"), ("harbour", "V-001"), ("harbour", "V-002")]
@@ -596,19 +597,19 @@ class TestReports:
     def test_sets_are_walked_in_the_order_of_bytes_page_by_page(
         self, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("db.reports.walks.PAGE", 2)
+        monkeypatch.setattr("db.queries.walks.PAGE", 2)
         register(sessions)
         fleets = ["a", "B", "_", "é", "z", "😀", "Z"]
         for fleet in fleets:
             arrive(sessions, set_ref(1, fleet), stored(set_ref(1, fleet), "a"))
         arrive(sessions, replace(REF, set_key="other/1/"), [])
-        walked = list(reports.set_rows(sessions, BUCKET, "returns/"))
+        walked = list(queries.set_rows(sessions, BUCKET, "returns/"))
         assert [row.ref.fleet for row in walked] == sorted(fleets, key=str.encode)
         assert walked[0].photos == {f"{walked[0].ref.set_key}a.jpg": "a-1"}
-        placed = list(reports.placed_photos(sessions, BUCKET, "returns/"))
+        placed = list(queries.placed_photos(sessions, BUCKET, "returns/"))
         assert [row.ref for row in placed] == [row.ref for row in walked]
-        assert [row.ref.fleet for row in reports.set_rows(sessions, BUCKET, "returns/B")] == ["B"]
-        assert len(list(reports.set_rows(sessions, BUCKET, ""))) == 8
+        assert [row.ref.fleet for row in queries.set_rows(sessions, BUCKET, "returns/B")] == ["B"]
+        assert len(list(queries.set_rows(sessions, BUCKET, ""))) == 8
 
     def test_a_placed_set_says_where_it_stands(self, sessions: Sessions) -> None:
         register(sessions)
@@ -616,7 +617,7 @@ class TestReports:
         pending = arrive(sessions, set_ref(2), stored(set_ref(2), "a")).opened[0]
         bury(sessions, must_claim(sessions, arrive(sessions, set_ref(3), stored(set_ref(3), "a")).opened[0]), "broken")
         judge(sessions, arrive(sessions, set_ref(4), stored(set_ref(4), "a")).opened[0])
-        opened, waiting, dead, done = reports.placed_photos(sessions, BUCKET, "")
+        opened, waiting, dead, done = queries.placed_photos(sessions, BUCKET, "")
         assert opened.pending_since == NOW
         assert waiting.pending_since is not None
         assert waiting.pending_since > NOW, "work waits since it was opened"
@@ -627,13 +628,13 @@ class TestReports:
         assert done.photos[0].probability == 0.1
 
     def test_scans_are_recorded(self, sessions: Sessions) -> None:
-        assert reports.last_scan(sessions, "fleet", BUCKET) == (None, None)
+        assert queries.last_scan(sessions, "fleet", BUCKET) == (None, None)
         first = start_scan(sessions, "fleet", BUCKET, "returns/", NOW)
         finish_scan(
             sessions, first, {"listed": 5, "missing": 1, "repaired": 1, "strays": 2}, NOW + timedelta(minutes=1)
         )
         start_scan(sessions, "fleet", BUCKET, "returns/", NOW + timedelta(days=1))
-        found = reports.last_scan(sessions, "fleet", BUCKET)
+        found = queries.last_scan(sessions, "fleet", BUCKET)
         assert found == (NOW + timedelta(days=1), NOW + timedelta(minutes=1))
         with sessions() as session:
             row = session.execute(text("SELECT listed, missing, repaired, counts FROM scan_run ORDER BY id")).first()
@@ -647,6 +648,6 @@ def test_photos_refused_before_they_were_read_keep_their_reason(sessions: Sessio
     claimed = must_claim(sessions, arrive(sessions, REF, stored(REF, "a")).opened[0])
     refused = [PhotoResult(claimed.photos[0].photo_id, PhotoStatus.QUARANTINED, "too_large")]
     assert finish(sessions, claimed, refused, POLICY, NOW, 0.0) is Finish.VERDICT
-    (current,) = reports.current_verdicts(sessions)
+    (current,) = queries.current_verdicts(sessions)
     assert (current.label, current.score) == (Label.UNDECIDED, None)
     assert current.reasons["photos"][0]["reason"] == "too_large"

@@ -7,9 +7,9 @@ from sqlalchemy import event, select, text
 
 from core.domain import SetRef, StoredObject
 from db.models import Photo
-from db.repositories import Finish, WorkKey, finish
-from db.repositories.reuse import mark_reused
 from db.session import Sessions
+from db.transactions import Finish, WorkKey, finish
+from db.transactions.reuse import mark_reused
 from tests.photo_sets import NOW, POLICY, arrive, must_claim, register, scored, stored
 
 EARLIER = SetRef("f", "v1", "r1", "returns/f/v1/r1/")

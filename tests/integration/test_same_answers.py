@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from db import reports
+from db import queries
 from db.session import Sessions, make_sessions
 from tests.fleet_history import tell, view_rows
 from tests.photo_sets import BUCKET
@@ -14,10 +14,10 @@ from tests.photo_sets import BUCKET
 def answers(sessions: Sessions) -> dict[str, Any]:
     return {
         **view_rows(sessions),
-        "verdicts": reports.current_verdicts(sessions),
-        "placed": [row.photos for row in reports.placed_photos(sessions, BUCKET, "")],
-        "sets": list(reports.set_rows(sessions, BUCKET, "returns/")),
-        "progress": reports.progress(sessions, BUCKET),
+        "verdicts": queries.current_verdicts(sessions),
+        "placed": [row.photos for row in queries.placed_photos(sessions, BUCKET, "")],
+        "sets": list(queries.set_rows(sessions, BUCKET, "returns/")),
+        "progress": queries.progress(sessions, BUCKET),
     }
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from core.domain import Label, PhotoStatus
-from db.repositories import add_review
 from db.session import Sessions
+from db.transactions import add_review
 from tests.fleet_history import query_rows, tell
 from tests.photo_sets import NOW, arrive, judge, register, set_ref, stored
 

@@ -14,7 +14,7 @@ import uvicorn
 from core.domain import SetRef
 from core.errors import DatabaseUnavailable, InvalidKey, SettingsInvalid, StoreRefused
 from core.events import changed_sets
-from core.photoset import KeyLayout
+from core.keys import KeyLayout
 from web.webhook import make_webhook
 
 TOKEN = "x7Jq-Zt2w9RrPq4LmN8s"

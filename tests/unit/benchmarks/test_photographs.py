@@ -8,7 +8,7 @@ from PIL import Image
 
 from core.domain import ViewPlan
 from core.photos.decode import load_photo
-from core.quality import judge
+from core.photos.usability import judge
 from tests.benchmarks.photographs import photographs
 
 REUSED_WITHIN = 36  # bits of 256: the shipped policy's

@@ -5,9 +5,9 @@ from tests.benchmarks.profiled import sums
 
 def test_the_most_telling_frame_decides() -> None:
     raw = (
-        "main (workers/cli.py:1);run (celery/app.py:2);finish (db/repositories/verdicts.py:9) 3\n"
-        "main (workers/cli.py:1);run (celery/app.py:2) 2\n"
-        "main (workers/cli.py:1);compose (core/model/heatmap.py:4) 5\n"
+        "main (cli/main.py:1);run (celery/app.py:2);finish (db/transactions/verdicts.py:9) 3\n"
+        "main (cli/main.py:1);run (celery/app.py:2) 2\n"
+        "main (cli/main.py:1);compose (core/model/heatmap.py:4) 5\n"
         "Thread._bootstrap (threading.py:1002);something else 7\n"
     )
     assert sums(raw) == {

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from core.errors import InvalidEvent, InvalidKey
 from core.events import MAX_MESSAGE_BYTES, ObjectEvent, changed_sets, parse_events
-from core.photoset import KeyLayout, validate_key
+from core.keys import KeyLayout, validate_key
 
 PAYLOADS = Path(__file__).parents[2] / "events"
 UPLOAD_KEY = "returns/berlin/B-XY 12+3/2026-11-23/front.jpg"

@@ -7,17 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from core.canonical import canonical_json
 from core.errors import PolicyInvalid
-from core.policy import (
-    AuditSample,
-    FalseAlarms,
-    IntactPhotos,
-    Policy,
-    ViewRule,
-    canonical_json,
-    is_sampled,
-    read_policy,
-)
+from core.policy import AuditSample, FalseAlarms, IntactPhotos, Policy, ViewRule, is_sampled, read_policy
 
 INTACT = IntactPhotos(photos=200, levels=((0.9, -4.0), (0.5, -3.0), (0.25, -1.5)), tail_scale=1.5)
 RATES = FalseAlarms(damaged_rate=0.05, undecided_rate=0.3, intact=INTACT)

@@ -6,9 +6,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from core.canonical import canonical_json
 from core.domain import ClosedBy, Label, ModelIdentity, PhotoStatus
-from core.policy import FalseAlarms, IntactPhotos, ViewRule
-from core.verdict import PhotoEvidence, Policy, canonical_json, decide
+from core.policy import FalseAlarms, IntactPhotos, Policy, ViewRule
+from core.verdict import PhotoEvidence, decide
 
 POLICY = Policy(damaged_at=0.6, clear_below=0.4)
 RATES = POLICY.model_copy(

@@ -9,13 +9,13 @@ import pytest
 from core.domain import ModelIdentity
 from core.errors import ModelUnusable
 from core.model.artefact import Artefact
+from core.policy import Policy
 from core.settings import load_settings
-from core.verdict import Policy
-from db import reports, repositories
+from db import queries, transactions
 from db.session import Sessions
 from tests.photo_sets import POLICY, register
 from tests.unit.core.model.conftest import make_artefact  # noqa: F401  a fixture
-from workers.context import make_scoring
+from workers.bootstrap import make_scoring
 
 MakeArtefact = Callable[..., Artefact]
 
@@ -30,7 +30,7 @@ def served(sessions: Sessions, folder: Path) -> int:
 def test_the_first_model_a_database_meets_gives_the_verdicts(sessions: Sessions, make_artefact: MakeArtefact) -> None:  # noqa: F811
     made = make_artefact()
     model_id = served(sessions, made.folder)
-    active = reports.active_model(sessions)
+    active = queries.active_model(sessions)
     assert active is not None
     assert (active.id, active.identity, active.policy) == (model_id, made.card.identity, made.card.policy)
     assert served(sessions, made.folder) == model_id
@@ -46,15 +46,15 @@ def test_a_model_that_nobody_asks_for_ends_its_worker_in_words(sessions: Session
     assert str(refusal.value).startswith(f"{made.folder} holds small (weights {made.card.weights_sha256[:12]})")
     assert f"verdicts are given by first (weights {asked})" in str(refusal.value)
     assert "`walkaround model activate`" in str(refusal.value)
-    assert len(reports.model_versions(sessions)) == 1, "nothing was registered on the way"
+    assert len(queries.model_versions(sessions)) == 1, "nothing was registered on the way"
 
 
 def test_a_candidate_has_its_worker(sessions: Sessions, make_artefact: MakeArtefact) -> None:  # noqa: F811
     made = make_artefact()
     register(sessions, "first")
-    candidate = repositories.begin_shadow(sessions, made.card.identity, Policy(damaged_at=0.9, clear_below=0.1))
+    candidate = transactions.begin_shadow(sessions, made.card.identity, Policy(damaged_at=0.9, clear_below=0.1))
     assert served(sessions, made.folder) == candidate
-    repositories.end_shadow(sessions, candidate)
+    transactions.end_shadow(sessions, candidate)
     with pytest.raises(ModelUnusable, match="would wait for ever"):
         served(sessions, made.folder)
 
@@ -62,8 +62,8 @@ def test_a_candidate_has_its_worker(sessions: Sessions, make_artefact: MakeArtef
 def test_a_worker_serves_every_policy_over_its_weights(sessions: Sessions, make_artefact: MakeArtefact) -> None:  # noqa: F811
     made = make_artefact()
     served(sessions, made.folder)
-    stricter = repositories.register_model(sessions, made.card.identity, POLICY)
-    repositories.activate_model(sessions, stricter)
+    stricter = transactions.register_model(sessions, made.card.identity, POLICY)
+    transactions.activate_model(sessions, stricter)
     assert served(sessions, made.folder) == stricter
 
 

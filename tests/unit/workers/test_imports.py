@@ -19,7 +19,7 @@ except SystemExit as end:
 loaded = sorted({1!r} & set(sys.modules))
 sys.exit(f"loaded needlessly: {{', '.join(loaded)}}" if loaded else 0)
 """
-COMMAND = "from workers.cli import app; sys.argv = ['walkaround', {0!r}]; app()"
+COMMAND = "from cli.main import app; sys.argv = ['walkaround', {0!r}]; app()"
 APP = "from workers.app import make_app; from core.settings import load_settings; app = make_app(load_settings())"
 BEAT = f"{APP}; app.loader.import_default_modules(); app.Beat()"
 CONSUME = f"import workers.consumer; {APP}"

@@ -6,14 +6,15 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select
 
+from core.completeness import CompletionRules
 from core.errors import DatabaseUnavailable
-from core.photoset import CompletionRules, KeyLayout
+from core.keys import KeyLayout
 from core.settings import load_settings
-from core.testing.store import MemoryPhotoStore
-from db import repositories
+from core.testing.memory_store import MemoryPhotoStore
+from db import transactions
 from db.models import Work
-from db.repositories import Claim
 from db.session import Sessions
+from db.transactions import Claim
 from tests.photo_sets import arrive, must_claim, register, set_ref, stored
 from workers import lease
 from workers.context import Context
@@ -49,7 +50,7 @@ def keepers() -> int:
 @pytest.fixture
 def renewed(monkeypatch: pytest.MonkeyPatch) -> threading.Semaphore:
     """Released by each renewal that was tried."""
-    tried, renew = threading.Semaphore(0), repositories.renew
+    tried, renew = threading.Semaphore(0), transactions.renew
 
     def watched(sessions: Sessions, claim: Claim, wanted: timedelta) -> bool:
         try:
@@ -57,7 +58,7 @@ def renewed(monkeypatch: pytest.MonkeyPatch) -> threading.Semaphore:
         finally:
             tried.release()
 
-    monkeypatch.setattr(repositories, "renew", watched)
+    monkeypatch.setattr(transactions, "renew", watched)
     return tried
 
 
@@ -77,18 +78,18 @@ def test_it_is_renewed_while_the_block_lasts(
 
 
 def test_it_is_said_when_somebody_else_has_it(context: Context, claimed: Claim, sessions: Sessions) -> None:
-    repositories.end_leases(sessions)
+    transactions.end_leases(sessions)
     theirs = must_claim(sessions, claimed.work)
     with kept_lease(context, claimed) as lost:
         assert lost.wait(PATIENCE_S)
-    assert repositories.renew(sessions, theirs, LEASE), "theirs is untouched"
+    assert transactions.renew(sessions, theirs, LEASE), "theirs is untouched"
 
 
 def test_a_database_that_is_away_is_asked_again(
     context: Context, claimed: Claim, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = iter([DatabaseUnavailable("it is away"), DatabaseUnavailable("still"), None])
-    came_back, renew = threading.Event(), repositories.renew
+    came_back, renew = threading.Event(), transactions.renew
 
     def away_twice(sessions: Sessions, claim: Claim, wanted: timedelta) -> bool:
         if (error := next(answers, None)) is not None:
@@ -96,7 +97,7 @@ def test_a_database_that_is_away_is_asked_again(
         came_back.set()
         return renew(sessions, claim, wanted)
 
-    monkeypatch.setattr(repositories, "renew", away_twice)
+    monkeypatch.setattr(transactions, "renew", away_twice)
     with kept_lease(context, claimed) as lost:
         assert came_back.wait(PATIENCE_S)
         assert not lost.is_set()

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.domain import ClosedBy, SetRef, StoredObject
-from core.photoset import KeyLayout
-from core.testing.store import MemoryPhotoStore
-from db.reports import SetRow
+from core.keys import KeyLayout
+from core.testing.memory_store import MemoryPhotoStore
+from db.queries import SetRow
 from workers.listing import ListedSet, differs, listed_sets, side_by_side
 
 LAYOUT = KeyLayout("{vehicle}/")

@@ -12,23 +12,25 @@ from typing import NoReturn
 import pytest
 from pydantic import SecretStr
 
+from core.completeness import CompletionRules
 from core.domain import Label, PhotoStore
 from core.errors import StoreRefused, StoreUnavailable
-from core.photos.store import S3Options, open_store
-from core.photoset import CompletionRules, KeyLayout
-from core.review import ReviewLine, parse_review
+from core.keys import KeyLayout
+from core.review_line import ReviewLine, parse_review
 from core.settings import load_settings
 from core.signing import is_genuine
-from core.testing.classifier import FixedClassifier
-from core.testing.loader import InlinePhotoLoader
-from core.testing.store import MemoryPhotoStore
-from db import reports, repositories
+from core.storage.address import open_store
+from core.storage.options import S3Options
+from core.testing.fixed_classifier import FixedClassifier
+from core.testing.inline_loader import InlinePhotoLoader
+from core.testing.memory_store import MemoryPhotoStore
+from db import queries, transactions
 from db.session import Sessions
 from tests.integration.test_outgoing import SECRET, Receiver
 from tests.servers import S3Server
 from tests.unit.workers.test_pipeline import GREEN, LONG_AGO, POLICY, RED, House
 from workers import pipeline
-from workers.accounting import audit
+from workers.audit import audit
 from workers.context import Context, Scoring
 
 LAYOUTS = ["returns/{fleet}/{vehicle}/{return}/", "{vehicle}/"]
@@ -38,9 +40,9 @@ LAYOUTS = ["returns/{fleet}/{vehicle}/{return}/", "{vehicle}/"]
 def house(sessions: Sessions, request: pytest.FixtureRequest) -> Iterator[House]:
     store = MemoryPhotoStore(now=lambda: LONG_AGO)
     classifier = FixedClassifier()
-    model_id = repositories.register_model(sessions, classifier.identity, POLICY)
-    repositories.activate_model(sessions, model_id)
-    rung: list[tuple[repositories.WorkKey, str]] = []
+    model_id = transactions.register_model(sessions, classifier.identity, POLICY)
+    transactions.activate_model(sessions, model_id)
+    rung: list[tuple[transactions.WorkKey, str]] = []
     settings = load_settings(timezone="Europe/Riga", scan_at=time(2, 30), decode_processes=1)
     context = Context(
         settings,
@@ -117,7 +119,7 @@ def test_a_vehicle_of_such_a_name_is_a_vehicle(house: House, vehicle: str) -> No
 def review(house: House, set_key: str, name: str = "k") -> None:
     """Somebody decides, and the object is not written."""
     line = ReviewLine(key=name, set_key=set_key, label=Label.DAMAGED, reason_code="dent", reviewer="ana")
-    assert repositories.import_reviews(house.context.sessions, house.store.name, [line], datetime.now(UTC)) == [True]
+    assert transactions.import_reviews(house.context.sessions, house.store.name, [line], datetime.now(UTC)) == [True]
 
 
 def test_reviews_without_an_object_get_one(house: House) -> None:
@@ -132,7 +134,7 @@ def test_reviews_without_an_object_get_one(house: House) -> None:
         assert json.loads(house.store.read(document, max_bytes=10**6).data)["scan"]["reviews_written"] == written
     stored = [house.store.read(entry.key, max_bytes=10**4).data for entry in house.store.list("reviews/")]
     assert sorted(map(parse_review, stored), key=repr) == sorted(
-        reports.review_lines(house.context.sessions, house.store.name), key=repr
+        queries.review_lines(house.context.sessions, house.store.name), key=repr
     )
     assert house.audit().passed
 

@@ -14,19 +14,20 @@ import pytest
 from PIL import Image
 from sqlalchemy import text
 
+from core.completeness import CompletionRules
 from core.domain import Blob, ClosedBy, Label, ModelIdentity, Pixels, Score
 from core.errors import InvalidEvent, InvalidKey, PhotoRefused, PromotionRefused, Refusal, StoreUnavailable
-from core.photoset import CompletionRules, KeyLayout
+from core.keys import KeyLayout
+from core.policy import Policy
 from core.settings import load_settings
-from core.testing.classifier import FixedClassifier
-from core.testing.loader import InlinePhotoLoader
-from core.testing.store import MemoryPhotoStore
-from core.verdict import Policy
-from db import reports, repositories
-from db.repositories import Finish, WorkKey
+from core.testing.fixed_classifier import FixedClassifier
+from core.testing.inline_loader import InlinePhotoLoader
+from core.testing.memory_store import MemoryPhotoStore
+from db import queries, transactions
 from db.session import Sessions
+from db.transactions import Finish, WorkKey
 from workers import pipeline
-from workers.accounting import Audit, audit
+from workers.audit import Audit, audit
 from workers.context import Context, Scoring, work_key
 
 POLICY = Policy(damaged_at=0.6, clear_below=0.4)
@@ -58,7 +59,7 @@ class House:
     def put(self, name: str, data: bytes, set_key: str = SET) -> None:
         self.store.write(set_key + name, data)
 
-    def ingest(self, set_key: str = SET) -> repositories.IngestOutcome:
+    def ingest(self, set_key: str = SET) -> transactions.IngestOutcome:
         return pipeline.ingest(self.context, pipeline.set_of(self.context, set_key))
 
     def answer(self) -> list[Finish | None]:
@@ -67,7 +68,7 @@ class House:
         return [pipeline.classify(self.context, self.scoring, work) for work, _ in rung]
 
     def labels(self) -> dict[str, Label]:
-        return {row.set_key: row.label for row in reports.current_verdicts(self.context.sessions)}
+        return {row.set_key: row.label for row in queries.current_verdicts(self.context.sessions)}
 
     def audit(self) -> Audit:
         return audit(self.store, self.context.layout, self.context.sessions, datetime.now(UTC), timedelta(hours=12))
@@ -77,8 +78,8 @@ class House:
 def house(sessions: Sessions) -> Iterator[House]:
     store = MemoryPhotoStore(now=lambda: LONG_AGO)
     classifier = FixedClassifier()
-    model_id = repositories.register_model(sessions, classifier.identity, POLICY)
-    repositories.activate_model(sessions, model_id)
+    model_id = transactions.register_model(sessions, classifier.identity, POLICY)
+    transactions.activate_model(sessions, model_id)
     rung: list[tuple[WorkKey, str]] = []
     context = Context(
         settings=load_settings(),
@@ -99,7 +100,7 @@ def test_from_upload_to_verdict(house: House) -> None:
     outcome = house.ingest()
     assert (outcome.generation, outcome.closed_by) == (1, ClosedBy.QUIET)
     assert house.answer() == [Finish.VERDICT]
-    (verdict,) = reports.current_verdicts(house.context.sessions)
+    (verdict,) = queries.current_verdicts(house.context.sessions)
     assert verdict.label is Label.DAMAGED
     assert verdict.reasons["photos"][1]["sha256"] == hashlib.sha256(RED).hexdigest()
     assert house.audit().passed
@@ -146,7 +147,7 @@ def test_an_unpronounceable_key_is_quarantined_unread(house: House) -> None:
     objects = [*house.store.list(SET), replace(next(house.store.list(SET)), key=SET + "../../etc/passwd")]
     pipeline.ingest_listing(house.context, pipeline.set_of(house.context, SET), objects)
     house.answer()
-    (verdict,) = reports.current_verdicts(house.context.sessions)
+    (verdict,) = queries.current_verdicts(house.context.sessions)
     assert verdict.label is Label.DAMAGED
     assert {item["reason"] for item in verdict.reasons["photos"]} == {None, "invalid_key"}
 
@@ -157,7 +158,7 @@ def test_a_manifest_closes_a_set_and_its_hashes_are_held_to(house: House) -> Non
     house.put("_manifest.json", json.dumps({"photos": promised}).encode())
     assert house.ingest().closed_by is ClosedBy.MANIFEST
     house.answer()
-    (verdict,) = reports.current_verdicts(house.context.sessions)
+    (verdict,) = queries.current_verdicts(house.context.sessions)
     assert (verdict.label, verdict.reasons["photos"][0]["reason"]) == (Label.UNDECIDED, "manifest_mismatch")
 
 
@@ -206,7 +207,7 @@ def test_a_photo_that_the_model_cannot_score_is_found_among_the_others(house: Ho
     house.scoring = replace(house.scoring, classifier=AfraidOfRed())
     house.ingest()
     assert house.answer() == [Finish.VERDICT]
-    (verdict,) = reports.current_verdicts(house.context.sessions)
+    (verdict,) = queries.current_verdicts(house.context.sessions)
     assert [item["reason"] for item in verdict.reasons["photos"]] == [None, "classifier_failed", None]
 
 
@@ -254,9 +255,9 @@ def test_a_bug_gives_the_set_up_after_some_attempts_and_replay_brings_it_back(ho
             pipeline.classify(house.context, broken, work)
         _make_due(house.context.sessions)
     assert pipeline.classify(house.context, house.scoring, work) is None
-    assert reports.backlog(house.context.sessions).dead == 1
+    assert queries.backlog(house.context.sessions).dead == 1
     assert not house.audit().passed
-    assert repositories.replay(house.context.sessions, work.set_id) == work
+    assert transactions.replay(house.context.sessions, work.set_id) == work
     assert pipeline.classify(house.context, house.scoring, work) is Finish.VERDICT
 
 
@@ -329,9 +330,9 @@ def test_a_photo_that_ends_its_worker_is_found_and_quarantined(house: House) -> 
     for _ in range(5):
         with pytest.raises(SystemExit):
             pipeline.classify(house.context, deadly, work)
-        repositories.end_leases(house.context.sessions)
+        transactions.end_leases(house.context.sessions)
     assert pipeline.classify(house.context, deadly, work) is Finish.VERDICT
-    (verdict,) = reports.current_verdicts(house.context.sessions)
+    (verdict,) = queries.current_verdicts(house.context.sessions)
     assert [item["reason"] for item in verdict.reasons["photos"]] == [None, "classifier_failed"]
 
 
@@ -343,7 +344,7 @@ def test_a_photo_that_was_in_hand_when_workers_were_killed_is_not_convicted(hous
     for _ in range(4):
         with pytest.raises(SystemExit):
             pipeline.classify(house.context, deadly, work)
-        repositories.end_leases(house.context.sessions)
+        transactions.end_leases(house.context.sessions)
     assert pipeline.classify(house.context, house.scoring, work) is Finish.VERDICT
     assert house.labels() == {SET: Label.DAMAGED}
 
@@ -375,7 +376,7 @@ def test_reconcile_asks_the_first_model_for_sets_that_came_before_it(sessions: S
     house.put("1.jpg", GREEN)
     assert house.ingest().opened == ()
     assert pipeline.reconcile(house.context).rung == 0
-    repositories.activate_model(sessions, house.scoring.model_id)
+    transactions.activate_model(sessions, house.scoring.model_id)
     pipeline.reconcile(house.context)
     assert house.answer() == [Finish.VERDICT]
 
@@ -401,7 +402,7 @@ def test_a_scan_finds_what_no_event_told_and_then_nothing(house: House) -> None:
     house.answer()
     second = pipeline.scan(house.context)
     assert (second.sets, second.missing, second.repaired, house.rung) == (5, 0, 0, [])
-    assert reports.last_scan(house.context.sessions, "fleet", house.store.name)[1] is not None
+    assert queries.last_scan(house.context.sessions, "fleet", house.store.name)[1] is not None
 
 
 def test_a_scan_takes_in_many_new_sets_and_names_the_one_that_cannot_be(
@@ -436,8 +437,8 @@ def test_a_new_model_is_asked_on_the_rescore_queue_and_history_stays(house: Hous
     house.answer()
     sceptic = FixedClassifier(name="sceptic")
     policy = Policy(damaged_at=0.001, clear_below=0.0005)
-    model_id = repositories.register_model(house.context.sessions, sceptic.identity, policy)
-    repositories.activate_model(house.context.sessions, model_id)
+    model_id = transactions.register_model(house.context.sessions, sceptic.identity, policy)
+    transactions.activate_model(house.context.sessions, model_id)
     assert pipeline.scan(house.context).rescoring == 1
     ((work, queue),) = house.rung
     assert (work.model_id, queue) == (model_id, "rescore")
@@ -457,7 +458,7 @@ def test_work_of_another_model_is_left_to_its_workers(house: House) -> None:
 
 
 def shadow(house: House, identity: ModelIdentity, policy: Policy) -> int:
-    candidate = repositories.begin_shadow(house.context.sessions, identity, policy)
+    candidate = transactions.begin_shadow(house.context.sessions, identity, policy)
     pipeline.open_shadow(house.context, candidate)
     assert {queue for _, queue in house.rung} <= {"rescore"}
     return candidate
@@ -467,7 +468,7 @@ def test_a_candidate_scores_beside_the_active_model_and_changes_nothing_people_s
     house.put("1.jpg", RED)
     house.ingest()
     house.answer()
-    shown = reports.current_verdicts(house.context.sessions)
+    shown = queries.current_verdicts(house.context.sessions)
     classifier = FixedClassifier(name="second")
     candidate = shadow(house, classifier.identity, Policy(damaged_at=1.0, clear_below=1.0))
     assert house.answer() == [None], "the active model's workers leave it alone"
@@ -476,13 +477,13 @@ def test_a_candidate_scores_beside_the_active_model_and_changes_nothing_people_s
         house.scoring, model_id=candidate, classifier=classifier, policy=Policy(damaged_at=1, clear_below=1)
     )
     assert pipeline.classify(house.context, beside, work) is Finish.VERDICT
-    assert reports.current_verdicts(house.context.sessions) == shown
+    assert queries.current_verdicts(house.context.sessions) == shown
     assert house.audit().passed
     assert pipeline.open_shadow(house.context, candidate) == 0, "asked once"
-    repositories.activate_model(house.context.sessions, candidate)
+    transactions.activate_model(house.context.sessions, candidate)
     assert house.labels() == {SET: Label.CLEAR}
-    assert repositories.reactivate_previous(house.context.sessions) == shown[0].model_id
-    assert reports.current_verdicts(house.context.sessions) == shown
+    assert transactions.reactivate_previous(house.context.sessions) == shown[0].model_id
+    assert queries.current_verdicts(house.context.sessions) == shown
     assert house.audit().passed
 
 
@@ -516,7 +517,7 @@ def test_another_policy_over_the_same_weights_needs_no_photo(house: House) -> No
     with house.context.sessions() as session:
         stored = session.execute(text("SELECT label, model_id FROM verdict ORDER BY id")).all()
     assert [tuple(row) for row in stored] == [("damaged", 1), ("clear", candidate)]
-    repositories.activate_model(house.context.sessions, candidate)
+    transactions.activate_model(house.context.sessions, candidate)
     for name, data in (("1.jpg", RED), ("2.jpg", GREEN), ("3.jpg", photo(50, seed=7))):
         house.put(name, data)
     house.ingest()
@@ -530,7 +531,7 @@ def test_a_shadow_can_be_of_a_share_and_of_what_is_new(house: House) -> None:
         house.put("1.jpg", GREEN, key)
         house.ingest(key)
     house.rung.clear()
-    candidate = repositories.begin_shadow(house.context.sessions, FixedClassifier(name="second").identity, POLICY)
+    candidate = transactions.begin_shadow(house.context.sessions, FixedClassifier(name="second").identity, POLICY)
     assert pipeline.open_shadow(house.context, candidate, since=datetime.now(UTC) + timedelta(days=1)) == 0
     some = pipeline.open_shadow(house.context, candidate, share=0.25)
     assert 5 <= some <= 15
@@ -545,13 +546,13 @@ def test_a_shadow_that_ended_is_rung_for_no_more(house: House) -> None:
     house.answer()
     candidate = shadow(house, FixedClassifier(name="second").identity, POLICY)
     at_once = timedelta(seconds=-1)
-    assert [queue for _, queue in repositories.due_work(house.context.sessions, 9, at_once)] == ["rescore"]
-    repositories.end_shadow(house.context.sessions, candidate)
-    assert repositories.due_work(house.context.sessions, 9, at_once) == []
+    assert [queue for _, queue in transactions.due_work(house.context.sessions, 9, at_once)] == ["rescore"]
+    transactions.end_shadow(house.context.sessions, candidate)
+    assert transactions.due_work(house.context.sessions, 9, at_once) == []
     with pytest.raises(PromotionRefused, match="gives the verdicts"):
-        repositories.end_shadow(house.context.sessions, house.scoring.model_id)
+        transactions.end_shadow(house.context.sessions, house.scoring.model_id)
     with pytest.raises(PromotionRefused, match="gives the verdicts already"):
-        repositories.begin_shadow(house.context.sessions, house.scoring.classifier.identity, POLICY)
+        transactions.begin_shadow(house.context.sessions, house.scoring.classifier.identity, POLICY)
 
 
 def test_the_active_models_work_is_rung_for_before_a_candidates(house: House) -> None:
@@ -559,10 +560,10 @@ def test_the_active_models_work_is_rung_for_before_a_candidates(house: House) ->
     house.ingest()
     house.answer()
     candidate = shadow(house, FixedClassifier(name="second").identity, POLICY)
-    third = repositories.register_model(house.context.sessions, FixedClassifier(name="third").identity, POLICY)
-    repositories.activate_model(house.context.sessions, third)
+    third = transactions.register_model(house.context.sessions, FixedClassifier(name="third").identity, POLICY)
+    transactions.activate_model(house.context.sessions, third)
     pipeline.open_rescoring(house.context)
-    due = repositories.due_work(house.context.sessions, 1, timedelta(seconds=-1))
+    due = transactions.due_work(house.context.sessions, 1, timedelta(seconds=-1))
     assert [work.model_id for work, _ in due] == [third]
     assert third != candidate
 

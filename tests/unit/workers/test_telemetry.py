@@ -13,7 +13,7 @@ from celery import Celery
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 
 from core.errors import DatabaseUnavailable, SettingsInvalid
-from db.reports import Backlog
+from db.queries import Backlog
 from workers.telemetry import (
     BacklogCollector,
     Health,

@@ -13,7 +13,7 @@ from core.errors import ModelFailed
 from core.model.artefact import Artefact, open_artefact
 from core.model.inference import BatchingClassifier
 from core.settings import SHIPPED_MODEL
-from core.testing.classifier import FixedClassifier
+from core.testing.fixed_classifier import FixedClassifier
 
 
 def fixed(request: pytest.FixtureRequest) -> Classifier:

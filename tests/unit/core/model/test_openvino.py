@@ -17,15 +17,8 @@ from core.model.folding import FoldedNetwork, read_head, read_network
 from core.model.forward import build_forward
 from core.model.openvino_forward import as_ours, build_openvino_forward
 from core.model.openvino_graph import build_graph
-from core.model.quantisation import (
-    CONSTANTS_FILE,
-    GRAPH_FILE,
-    QUANTISED_CARD_FILE,
-    QUANTISED_FILES,
-    choose_evenly,
-    quantise,
-    read_quantised_card,
-)
+from core.model.quantised import CONSTANTS_FILE, GRAPH_FILE, QUANTISED_CARD_FILE, QUANTISED_FILES, read_quantised_card
+from core.training.quantisation import choose_evenly, quantise
 from tests.quantised import write_as_quantised
 
 SIZE = 64

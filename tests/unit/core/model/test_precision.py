@@ -11,7 +11,7 @@ import pytest
 from core.errors import ModelUnusable
 from core.model.artefact import Artefact
 from core.model.precision import Precision, has_bfloat16, identity_in
-from core.model.quantisation import QUANTISED_CARD_FILE
+from core.model.quantised import QUANTISED_CARD_FILE
 
 EXACT: tuple[Literal["auto", "float32"], ...] = ("auto", "float32")
 

@@ -9,11 +9,11 @@ from core.domain import PhotoStore
 from core.errors import ModelUnusable, PromotionRefused
 from core.model.artefact import CARD_FILE, WEIGHTS_FILE, Artefact, file_sha256
 from core.model.card import Measure, MetricSet
-from core.model.quantisation import CONSTANTS_FILE, GRAPH_FILE, QUANTISED_CARD_FILE, QuantisedCard, verified_graph
+from core.model.quantised import CONSTANTS_FILE, GRAPH_FILE, QUANTISED_CARD_FILE, QuantisedCard, verified_graph
 from core.model.registry import HISTORY_KEY, Registry, open_model, open_registry
-from core.photos.store import S3Options
-from core.photos.store_folder import FolderPhotoStore
-from core.testing.store import MemoryPhotoStore
+from core.storage.folder import FolderPhotoStore
+from core.storage.options import S3Options
+from core.testing.memory_store import MemoryPhotoStore
 
 NOW = datetime(2026, 3, 4, tzinfo=UTC)
 MakeArtefact = Callable[..., Artefact]

@@ -8,7 +8,7 @@ from PIL import Image
 from core.domain import Pixels
 from core.photos.decode import decode
 from core.photos.quality import measure_quality
-from core.quality import Unusable, judge
+from core.photos.usability import Unusable, judge
 from tests.unit.core.photos.pictures import scene
 
 DATA = Path(os.environ.get("WALKAROUND_DATA", Path(__file__).parents[5] / "shared" / "data"))

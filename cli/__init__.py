@@ -1,0 +1,1 @@
+"""The command line, `walkaround ...`: one module a command or a group of commands."""

@@ -1,0 +1,222 @@
+"""`walkaround doctor`: each thing wrong with this deployment, in words, with its fix."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Annotated
+
+import typer
+
+from core.errors import WalkaroundError
+from core.settings import PREFIX, Settings, load_settings
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check: whether all is well, what was seen, and what to do if not."""
+
+    check: str
+    well: bool
+    seen: str
+    fix: str = ""
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    settings_only: Annotated[bool, typer.Option("--settings", help="List every setting and its meaning.")] = False,
+) -> None:
+    """Check the store, database, broker, model, queue, workers and schedule. Exit 1 if anything is wrong.
+
+    Example: `walkaround doctor`
+    """
+    if settings_only:
+        _show_settings()
+        return
+    findings = examine(load_settings())
+    if as_json:
+        typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        _show(findings)
+    if not all(finding.well for finding in findings):
+        raise typer.Exit(1)
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Every check, each on its own: one that fails does not hide the others."""
+    checks: dict[str, Callable[[Settings], Finding]] = {
+        "photo store": _store,
+        "database": _database,
+        "model": _model,
+        "broker": _broker,
+        "workers": _workers,
+        "schedule": _schedule,
+        "backlog": _backlog,
+        "event queue": _event_queue,
+    }
+    findings = []
+    for name, check in checks.items():
+        try:
+            findings.append(check(settings))
+        except WalkaroundError as error:
+            findings.append(Finding(name, False, str(error), "as the sentence says"))
+        except Exception as error:  # whatever one part's library throws must not hide what is wrong with the others
+            findings.append(Finding(name, False, f"{type(error).__name__}: {error}", f"check its {PREFIX} settings"))
+    return findings
+
+
+def _store(settings: Settings) -> Finding:
+    from core.keys import KeyLayout
+    from workers.bootstrap import make_store
+
+    store = make_store(settings)
+    layout = KeyLayout(settings.key_template)
+    first = next(iter(store.list(layout.root)), None)
+    if first is None:
+        return Finding("photo store", True, f"{store.name} answers and holds nothing under {layout.root or 'its root'}")
+    if layout.parse(first.key) is None:
+        return Finding(
+            "photo store",
+            False,
+            f"{first.key} in {store.name} does not fit the key template {settings.key_template}",
+            f"set {PREFIX}KEY_TEMPLATE to how the folders are named",
+        )
+    return Finding("photo store", True, f"{store.name} answers")
+
+
+def _database(settings: Settings) -> Finding:
+    from db.session import check_version, make_engine
+
+    engine = make_engine(settings.database_url.get_secret_value())
+    check_version(engine)
+    return Finding(
+        "database", True, f"{engine.url.render_as_string(hide_password=True)} answers, its schema is current"
+    )
+
+
+def _model(settings: Settings) -> Finding:
+    from core.model.openvino_graph import import_openvino
+    from core.model.precision import identity_in
+    from db.queries import active_model
+    from db.session import make_engine, make_sessions
+    from workers.bootstrap import make_artefact
+
+    artefact = make_artefact(settings)
+    identity = identity_in(artefact, settings.precision)
+    if settings.precision == "int8" or settings.runtime == "openvino":
+        import_openvino()
+    active = active_model(make_sessions(make_engine(settings.database_url.get_secret_value())))
+    if active is not None and active.identity != identity:
+        return Finding(
+            "model",
+            False,
+            f"workers here load {identity.name}, but the active model is {active.identity.name}, another one",
+            f"set {PREFIX}MODEL and {PREFIX}PRECISION to the active ones, or have these: walkaround model activate",
+        )
+    return Finding("model", True, f"{identity.name} matches its card")
+
+
+def _broker(settings: Settings) -> Finding:
+    from kombu.exceptions import OperationalError
+
+    from workers.app import make_app
+
+    try:
+        with make_app(settings).connection_for_write() as connection:
+            connection.ensure_connection(max_retries=1, timeout=5)
+            return Finding("broker", True, f"{connection.as_uri()} answers")
+    except OperationalError as error:
+        return Finding(
+            "broker", False, f"the broker does not answer: {error}", f"start it, or correct {PREFIX}BROKER_URL"
+        )
+
+
+def _workers(settings: Settings) -> Finding:
+    from kombu.exceptions import OperationalError
+
+    from workers.app import QUEUES, make_app
+
+    try:
+        served = make_app(settings).control.inspect(timeout=2).active_queues() or {}
+    except OperationalError as error:
+        return Finding("workers", False, f"workers cannot be asked: {error}", "see the broker")
+    queues = {queue["name"] for worker in served.values() for queue in worker}
+    idle = [queue for queue in QUEUES if queue not in queues]
+    if idle:
+        return Finding(
+            "workers",
+            False,
+            f"{len(served)} workers answer, and none of them serves {', '.join(idle)}",
+            f"start one: walkaround worker --queues {','.join(idle)}",
+        )
+    return Finding("workers", True, f"{len(served)} workers serve all queues")
+
+
+def _schedule(settings: Settings) -> Finding:
+    from redbeat.schedulers import ensure_conf, get_redis
+    from redis.exceptions import RedisError
+
+    from workers.app import make_app
+
+    app = make_app(settings)
+    try:
+        beating = get_redis(app).exists(ensure_conf(app).lock_key)
+    except RedisError as error:
+        return Finding("schedule", False, f"the schedule cannot be asked: {error}", "see the broker")
+    if not beating:
+        return Finding(
+            "schedule", False, "no beat holds the schedule's lock, so nothing is repaired", "start one: walkaround beat"
+        )
+    return Finding("schedule", True, "a beat is running")
+
+
+def _backlog(settings: Settings) -> Finding:
+    from datetime import UTC, datetime
+
+    from db.queries import backlog
+    from db.session import make_engine, make_sessions
+
+    waiting = backlog(make_sessions(make_engine(settings.database_url.get_secret_value())))
+    if waiting.dead:
+        return Finding(
+            "backlog",
+            False,
+            f"{waiting.dead} sets were given up after {settings.max_attempts} attempts",
+            "mend what their last_error says (walkaround report shows it), then: walkaround replay",
+        )
+    if waiting.oldest is not None and datetime.now(UTC) - waiting.oldest > settings.max_pending_age:
+        return Finding(
+            "backlog", False, f"work is waiting since {waiting.oldest:%Y-%m-%d %H:%M} UTC", "add classify workers"
+        )
+    beside = f"; {waiting.shadow} for a candidate, beside them" if waiting.shadow else ""
+    return Finding("backlog", True, f"{waiting.pending} sets are waiting, {waiting.leased} are being scored{beside}")
+
+
+def _event_queue(settings: Settings) -> Finding:
+    if not settings.sqs_queue_url:
+        return Finding("event queue", True, "none is configured: events come by webhook, or the nightly scan finds all")
+    from workers.consumer import queue_depth
+
+    return Finding("event queue", True, f"{queue_depth(settings)} messages are waiting")
+
+
+def _show(findings: list[Finding]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console()
+    for finding in findings:
+        mark = "[green]well[/green] " if finding.well else "[red]wrong[/red]"
+        console.print(f"{mark} {finding.check}: {escape(finding.seen)}", soft_wrap=True)
+        if not finding.well:
+            console.print(f"      fix: {escape(finding.fix)}", soft_wrap=True)
+
+
+def _show_settings() -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("Variable", "Default", "Meaning", show_lines=False)
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default is None else str(field.default)
+        table.add_row(f"{PREFIX}{name.upper()}", default, field.description)
+    Console().print(table)

@@ -1,0 +1,69 @@
+"""`walkaround`: the command line. Each command lives in a module of `cli`; errors end here, in one sentence."""
+
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from cli import database, doctor, report, review, run, scan
+from cli.model.quantise import model_app
+from core.errors import SettingsInvalid, WalkaroundError
+
+app = typer.Typer(
+    name="walkaround",
+    help="Photos of returned rental cars in, one verdict per return out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for _command in (
+    *(scan.scan, scan.up, report.report, report.audit, doctor.doctor),
+    *(run.worker, run.beat, run.consume, run.webhook, run.ingest, run.replay),
+):
+    app.command()(_command)
+app.add_typer(database.database_app, name="db")
+app.add_typer(model_app, name="model")
+app.add_typer(review.review_app, name="review")
+
+INTERRUPTED = 130
+_verbose = False
+
+
+@app.callback()
+def options(
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show the stack trace of an error.")] = False,
+) -> None:
+    """Photos of returned rental cars in, one verdict per return out."""
+    global _verbose  # noqa: PLW0603  typer hands options to commands, not to whoever called the application
+    _verbose = verbose
+    from workers.telemetry import configure_logging
+
+    configure_logging("console", "WARNING")  # to stderr: what a program reads on stdout stays clean
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one sentence on stderr and exit code 1, a wrong setting 2."""
+    try:
+        app()
+    except WalkaroundError as error:
+        _complain(str(error))
+        sys.exit(2 if isinstance(error, SettingsInvalid) else 1)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:  # typer's own answer to Ctrl-C, which says nothing
+            _complain("stopped; nothing is left running, and the next run goes on from here")
+        raise
+    except Exception as error:
+        _complain(f"unexpected error: {type(error).__name__}: {error} (this is a bug; --verbose shows where)")
+        sys.exit(1)
+
+
+def _complain(sentence: str) -> None:
+    if _verbose:
+        traceback.print_exc()
+    typer.secho(f"walkaround: {sentence}", err=True, fg=typer.colors.RED)
+
+
+if __name__ == "__main__":
+    main()

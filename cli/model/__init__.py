@@ -1,0 +1,1 @@
+"""`walkaround model`: one module a group of commands."""

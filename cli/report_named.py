@@ -1,0 +1,155 @@
+"""`walkaround report NAME`: one of the SQL views, as a table, CSV, JSON, Parquet or a page with charts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from core.errors import SettingsInvalid
+from db import queries
+from db.queries.tables import ReportTable, Wanted, report_table
+from reports.export import shown_columns, shown_rows, table_json, to_csv, write_parquet
+from reports.fleet import read_fleet
+from reports.view import Standing
+from workers.context import Context
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a report goes; as a table to the terminal where nothing else is asked for."""
+
+    as_json: bool = False
+    as_csv: bool = False
+    parquet: Path | None = None
+    html: Path | None = None
+
+    @property
+    def for_programs(self) -> bool:
+        """Whether standard output is read by a program."""
+        return self.as_json or self.as_csv
+
+
+def show_named_report(
+    context: Context,
+    name: str,
+    fleet: str | None,
+    vehicle: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    target: Target,
+) -> None:
+    """Read the report and write it wherever the target says. Raises `SettingsInvalid`."""
+    if target.as_json and target.as_csv:
+        raise SettingsInvalid("--json and --csv both write to standard output; choose one")
+    wanted = period(context, fleet, vehicle, since.date() if since else None, until.date() if until else None)
+    table = report_table(context.sessions, name, wanted)
+    if target.as_json:
+        typer.echo(table_json(table))
+    elif target.as_csv:
+        typer.echo(to_csv(table), nl=False)
+    elif target.parquet is None and target.html is None:
+        print_report(Console(), table, context.settings.zone)
+    if target.parquet is not None:
+        write_parquet(table, target.parquet)
+        typer.echo(f"{len(table.rows)} rows written to {target.parquet}", err=target.for_programs)
+    if target.html is not None:
+        _write_html(context, table, wanted, target.html)
+        typer.echo(f"Page with charts: {target.html}", err=target.for_programs)
+
+
+def period(context: Context, fleet: str | None, vehicle: str | None, first: date | None, last: date | None) -> Wanted:
+    """The rows of this store between two days of the fleet's own calendar, both included."""
+    if first and last and first > last:
+        raise SettingsInvalid(f"--since {first} is after --until {last}; swap them")
+    return Wanted(
+        bucket=context.store.name,
+        fleet=fleet,
+        vehicle=vehicle,
+        since=_midnight(first, context.settings.zone) if first else None,
+        until=_midnight(last + timedelta(days=1), context.settings.zone) if last else None,
+        first_day=first,
+        last_day=last,
+    )
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=zone)
+
+
+def print_report(console: Console, table: ReportTable, zone: ZoneInfo) -> None:
+    """Print what a row is, and the rows as people read them."""
+    console.print(Text(table.comment.replace("`", ""), style="dim"))
+    if not table.rows:
+        console.print("No rows.")
+        return
+    names, rows = shown_columns(table), list(shown_rows(table, zone))
+    count = _fitting(names, rows, console.width)
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+    for name in names[:count]:
+        shown.add_column(name.replace("_", " "), overflow="fold")
+    for row in rows:
+        shown.add_row(*(Text(value) for value in row[:count]))  # as text, never as markup: a name may hold brackets
+    console.print(shown)
+    more = f"; {len(names) - count} more columns in a wider window, or with --csv" if count < len(names) else ""
+    console.print(f"{len(rows):,} {'row' if len(rows) == 1 else 'rows'}; times in {zone.key}{more}", soft_wrap=True)
+
+
+def _fitting(names: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> int:
+    """How many columns fit side by side without folding, at least three."""
+    widths = [max(len(text) for text in (name, *(row[place] for row in rows))) for place, name in enumerate(names)]
+    total, count = 0, 0
+    for column in widths:
+        total += column + 1
+        if total > width:
+            break
+        count += 1
+    return max(3, count)
+
+
+def _write_html(context: Context, table: ReportTable, wanted: Wanted, path: Path) -> None:
+    from reports.fleet_page import FleetPage, Section, write_fleet_page
+    from reports.pictures import taking_pictures
+
+    now = datetime.now(UTC)
+    zone = context.settings.zone
+    fleet = read_fleet(context.sessions, wanted, zone, now)
+    totals = fleet.totals
+    facts = [("returns", "", sum(totals.values())), *((s.value, s.value, totals[s]) for s in Standing if s in totals)]
+    page = FleetPage(
+        title=table.name.replace("_", " ").capitalize(),
+        store=context.store.name,
+        subtitle=_in_words(wanted),
+        made_at=now,
+        zone=zone,
+        fleet=fleet,
+        facts=facts,
+        notes=(),
+        sections=[Section("Vehicles most suspected of damage", fleet.vehicles, "No return stands damaged.")],
+        tables=[table],
+        photos=photos_of(context, [found.set_id for found in fleet.vehicles]),
+        table_first=True,
+    )
+    with taking_pictures(context.store, context.settings) as take:
+        write_fleet_page(path, page, take)
+
+
+def photos_of(context: Context, set_ids: list[int]) -> dict[int, list[queries.PhotoReport]]:
+    """The sets' photos with the active model's predictions."""
+    model = queries.active_model(context.sessions)
+    return queries.photos_of_sets(context.sessions, set_ids, model.id) if model and set_ids else {}
+
+
+def _in_words(wanted: Wanted) -> str:
+    who = " ".join(part for part in (wanted.fleet or "all fleets", wanted.vehicle) if part)
+    if wanted.first_day and wanted.last_day:
+        return f"{who}, {wanted.first_day} to {wanted.last_day}"
+    if wanted.first_day:
+        return f"{who}, from {wanted.first_day}"
+    return f"{who}, until {wanted.last_day}" if wanted.last_day else f"{who}, all days"

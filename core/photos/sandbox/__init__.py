@@ -1,0 +1,1 @@
+"""Decoding in limited processes: a hostile file costs a process, not the worker."""

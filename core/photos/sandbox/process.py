@@ -1,0 +1,169 @@
+"""The parent's end of one decoding process."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from core.domain import LoadedPhoto, Quality, ViewPlan
+from core.errors import DecoderUnavailable, PhotoRefused, Refusal
+from core.photos.sandbox.child import READY, receive_frame, send_frames
+
+_START_TIMEOUT_S = 60.0
+_PACKAGES = Path(__file__).parents[3]
+_MAX_DESCRIPTION = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeLimits:
+    """What one photo may cost: the process's whole memory in bytes, and seconds of CPU."""
+
+    memory_bytes: int
+    timeout_s: float
+
+    @property
+    def patience_s(self) -> float:
+        """Seconds of wall clock: more, because a busy machine must not cost a good photo its place."""
+        return 3 * self.timeout_s
+
+
+class ProcessLost(Exception):
+    """The process died, hung, ran out of memory or answered nonsense; `reason` is its photo's refusal."""
+
+    def __init__(self, reason: Refusal, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+class DecodeProcess:
+    """A child that decodes one photo at a time; started by `subprocess`, so it imports nothing of the parent's main.
+
+    It has its own process group, so that Ctrl-C at a terminal reaches the parent only, in the parent's session, so that
+    Linux weighs it with the parent (see `cli.run`); its environment holds no secrets.
+    It dies with the thread that started it.
+    """
+
+    def __init__(self, decoder: str, limits: DecodeLimits) -> None:
+        self._limits = limits
+        self._is_ready = False
+        self._connection, theirs = socket.socketpair()
+        self._photo = os.fdopen(os.memfd_create("photo"), "wb")
+        with theirs:
+            arguments = [
+                str(theirs.fileno()),
+                str(self._photo.fileno()),
+                str(os.getpid()),
+                decoder,
+                str(limits.memory_bytes),
+                str(limits.timeout_s),
+            ]
+            self._process = subprocess.Popen(  # noqa: S603  our own module
+                [sys.executable, "-P", "-m", "core.photos.sandbox.child", *arguments],
+                env=_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno(), self._photo.fileno()],
+                process_group=0,
+            )
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process still runs."""
+        return self._process.poll() is None
+
+    def load(self, data: bytes, plan: ViewPlan) -> LoadedPhoto:
+        """Decode one photo. Raises `PhotoRefused`, `ProcessLost` (the process is gone then), `DecoderUnavailable`."""
+        self._await_start()
+        self._connection.settimeout(self._limits.patience_s)
+        try:
+            self._lay_out(data)
+            send_frames(self._connection, json.dumps({"bytes": len(data), "plan": asdict(plan)}).encode())
+            answer = json.loads(receive_frame(self._connection, _MAX_DESCRIPTION))
+            photo = _parse(answer, receive_frame(self._connection, _expected_bytes(plan)), plan)
+        except TimeoutError as error:
+            self.kill()
+            raise ProcessLost(Refusal.DECODER_TIMEOUT, f"no answer within {self._limits.patience_s:g} s") from error
+        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+            code = self.kill()
+            reason = Refusal.DECODER_TIMEOUT if code == -signal.SIGXCPU else Refusal.DECODER_CRASHED
+            raise ProcessLost(reason, _ending(code)) from error
+        except PhotoRefused as refused:
+            if refused.reason is Refusal.DECODER_MEMORY:  # perhaps for what earlier photos left behind
+                self.kill()
+                raise ProcessLost(refused.reason, refused.detail) from refused
+            raise
+        return photo
+
+    def kill(self) -> int:
+        """End the process, whatever it is doing; its exit code, or minus the signal that ended it."""
+        self._process.kill()
+        code = self._process.wait()
+        self._photo.close()
+        self._connection.close()  # last: another thread may still wait for an answer
+        return code
+
+    def _lay_out(self, data: bytes) -> None:
+        """Put the photo where the child reads it, in place of the one before, whose memory is used again."""
+        self._photo.seek(0)
+        self._photo.write(data)
+        self._photo.truncate()
+
+    def _await_start(self) -> None:
+        if self._is_ready:
+            return
+        self._connection.settimeout(_START_TIMEOUT_S)
+        try:
+            self._is_ready = receive_frame(self._connection, len(READY)) == READY
+        except (OSError, EOFError, ValueError) as error:
+            raise DecoderUnavailable(
+                f"a decoding process did not start ({_ending(self.kill())}); its own message says why: perhaps "
+                f"WALKAROUND_DECODE_MEMORY_MB, now {self._limits.memory_bytes >> 20}, is too small"
+            ) from error
+
+
+def _environment() -> dict[str, str]:
+    """Enough to start Python; one thread, because each would reserve memory for itself."""
+    inherited = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "LANG", "TMPDIR") if name in os.environ}
+    return inherited | {"PYTHONPATH": str(_PACKAGES), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+
+
+def _expected_bytes(plan: ViewPlan) -> int:
+    return plan.count * plan.size * plan.size * 3
+
+
+def _parse(answer: dict[str, object], views: bytes, plan: ViewPlan) -> LoadedPhoto:
+    """The child's answer, believed in nothing but its pixels. Raises `PhotoRefused`, or what nonsense raises."""
+    if "refusal" in answer:
+        raise PhotoRefused(Refusal(str(answer["refusal"])), str(answer["detail"])[:200])
+    width, height, quality, taken_at = answer["width"], answer["height"], answer["quality"], answer["taken_at"]
+    if not (isinstance(width, int) and isinstance(height, int) and isinstance(quality, dict)):
+        raise TypeError("not a photo's description")
+    if not re.fullmatch("[0-9a-f]{64}", str(answer["likeness"])):
+        raise ValueError("not a perceptual hash")
+    return LoadedPhoto(
+        views=np.frombuffer(views, np.uint8).reshape(plan.count, plan.size, plan.size, 3),
+        width=width,
+        height=height,
+        format=str(answer["format"]),
+        taken_at=datetime.fromisoformat(taken_at) if isinstance(taken_at, str) else None,
+        quality=Quality(**{name: float(value) for name, value in quality.items()}),
+        likeness=str(answer["likeness"]),
+    )
+
+
+def _ending(code: int) -> str:
+    return f"ended by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"

@@ -1,0 +1,63 @@
+"""What is read from the database: figures over the views, and the page-by-page walks of the scan and the audit."""
+
+from db.queries.model_comparison import ComparedSet, Comparison, changed_sets, compare_models
+from db.queries.model_versions import VersionRow, find_version, model_by_id, model_versions, serving_models
+from db.queries.recorded_reviews import latest_review, recorded_reviews, review_lines
+from db.queries.set_photos import PhotoReport, photos_in_bucket, photos_of, photos_of_sets
+from db.queries.state import (
+    Backlog,
+    ModelRow,
+    Progress,
+    VerdictFilter,
+    VerdictRow,
+    active_model,
+    backlog,
+    current_verdicts,
+    last_scan,
+    progress,
+)
+from db.queries.walks import (
+    PlacedPhoto,
+    PlacedSet,
+    SetRow,
+    StoredVerdict,
+    decide_again,
+    placed_photos,
+    set_rows,
+)
+
+__all__ = [
+    "Backlog",
+    "ComparedSet",
+    "Comparison",
+    "ModelRow",
+    "PhotoReport",
+    "PlacedPhoto",
+    "PlacedSet",
+    "Progress",
+    "SetRow",
+    "StoredVerdict",
+    "VerdictFilter",
+    "VerdictRow",
+    "VersionRow",
+    "active_model",
+    "backlog",
+    "changed_sets",
+    "compare_models",
+    "current_verdicts",
+    "decide_again",
+    "find_version",
+    "last_scan",
+    "latest_review",
+    "model_by_id",
+    "model_versions",
+    "photos_in_bucket",
+    "photos_of",
+    "photos_of_sets",
+    "placed_photos",
+    "progress",
+    "recorded_reviews",
+    "review_lines",
+    "serving_models",
+    "set_rows",
+]

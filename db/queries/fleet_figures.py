@@ -1,0 +1,134 @@
+"""What charts of a fleet are drawn from, over the view `standing`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, column, func, select, table
+from sqlalchemy.orm import Session
+
+from core.domain import Label
+from db.dialect import UtcDateTime
+from db.queries.tables import Wanted
+from db.session import snapshot
+
+_standing = table(
+    "standing",
+    *(column(name) for name in ("set_id", "bucket", "set_key", "fleet", "vehicle_ref", "return_ref", "generation")),
+    *(column(name) for name in ("label", "status", "decided_by", "score", "model_id", "photos")),
+    *(column(name, UtcDateTime()) for name in ("returned_at", "last_change_at", "decided_at")),
+)
+_damage = table("damage", *(column(name) for name in ("set_id", "novelty")), column("decided_at", UtcDateTime()))
+_WAITING = ("open", "pending", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnBrief:
+    """A return in a line. `novelty` is `new`, `known` or `no baseline`, of damaged ones only."""
+
+    set_id: int
+    set_key: str
+    fleet: str
+    vehicle: str
+    return_ref: str
+    label: Label
+    score: float | None
+    model_id: int
+    returned_at: datetime
+    decided_by: str
+    novelty: str | None
+
+
+@snapshot
+def labels_by_minute(session: Session, wanted: Wanted) -> list[tuple[datetime, str, int]]:
+    """(a minute, a status, returns that came back in it and stand so): as fine as any time zone's day may need."""
+    view = _standing.c
+    if session.get_bind().dialect.name == "postgresql":
+        minute: ColumnElement[Any] = func.date_trunc("minute", view.returned_at, type_=UtcDateTime())
+    else:
+        minute = func.substr(view.returned_at, 1, 16).concat(":00.000000Z")
+    rows = session.execute(
+        select(minute, view.status, func.count()).where(*_chosen(wanted)).group_by(minute, view.status)
+    )
+    return [(_moment(moment), status, count) for moment, status, count in rows]
+
+
+@snapshot
+def waiting_ages(session: Session, wanted: Wanted, now: datetime) -> list[float]:
+    """Since how many seconds each return without a verdict has stood as it is; whatever the period."""
+    view = _standing.c
+    rows = session.scalars(select(view.last_change_at).where(view.status.in_(_WAITING), *_of_fleet(wanted)))
+    return [(now - changed).total_seconds() for changed in rows]
+
+
+@snapshot
+def decided_scores(session: Session, wanted: Wanted) -> list[tuple[float, bool]]:
+    """(the active model's score, whether a person called it damaged) of each return that a person decided."""
+    view = _standing.c
+    rows = session.execute(
+        select(view.score, view.label).where(
+            view.decided_by == "person", view.label != Label.UNDECIDED.value, view.score.is_not(None), *_chosen(wanted)
+        )
+    )
+    return [(score, label == Label.DAMAGED) for score, label in rows]
+
+
+@snapshot
+def most_damaged(session: Session, wanted: Wanted, limit: int) -> list[ReturnBrief]:
+    """The latest damaged return of each vehicle that has one; the vehicles with the highest scores first."""
+    view = _standing.c
+    chosen = (
+        select(func.max(view.set_id))
+        .where(view.label == Label.DAMAGED.value, view.model_id.is_not(None), *_chosen(wanted))
+        .group_by(view.fleet, view.vehicle_ref)
+        .order_by(func.max(view.score).desc(), view.fleet, view.vehicle_ref)
+        .limit(limit)
+    )
+    return _briefs(session, list(session.scalars(chosen)))
+
+
+@snapshot
+def new_damage_since(session: Session, bucket: str, since: datetime, limit: int) -> list[ReturnBrief]:
+    """Returns decided since then as damaged, but for vehicles known to be so; highest score first."""
+    view = _standing.c
+    chosen = (
+        select(view.set_id)
+        .join(_damage, _damage.c.set_id == view.set_id)
+        .where(view.bucket == bucket, view.decided_at >= since, _damage.c.novelty != "known")
+        .order_by(view.score.desc(), view.set_id)
+        .limit(limit)
+    )
+    return _briefs(session, list(session.scalars(chosen)))
+
+
+def _briefs(session: Session, set_ids: Sequence[int]) -> list[ReturnBrief]:
+    view = _standing.c
+    columns = (view.set_id, view.set_key, view.fleet, view.vehicle_ref, view.return_ref, view.label, view.score)
+    others = (view.model_id, view.returned_at, view.decided_by, _damage.c.novelty)
+    rows = session.execute(
+        select(*columns, *others)
+        .outerjoin(_damage, _damage.c.set_id == view.set_id)
+        .where(view.set_id.in_(set_ids), view.model_id.is_not(None))
+    )
+    found = {}
+    for set_id, set_key, fleet, vehicle, return_ref, label, *rest in rows:
+        found[set_id] = ReturnBrief(set_id, set_key, fleet, vehicle, return_ref, Label(label), *rest)
+    return [found[set_id] for set_id in set_ids if set_id in found]
+
+
+def _of_fleet(wanted: Wanted) -> list[ColumnElement[bool]]:
+    view = _standing.c
+    equal = ((view.bucket, wanted.bucket), (view.fleet, wanted.fleet), (view.vehicle_ref, wanted.vehicle))
+    return [found == value for found, value in equal if value is not None]
+
+
+def _chosen(wanted: Wanted) -> list[ColumnElement[bool]]:
+    view = _standing.c
+    since = [view.returned_at >= wanted.since] if wanted.since is not None else []
+    until = [view.returned_at < wanted.until] if wanted.until is not None else []
+    return [*_of_fleet(wanted), *since, *until]
+
+
+def _moment(value: datetime | str) -> datetime:
+    return datetime.fromisoformat(value) if isinstance(value, str) else value

@@ -1,0 +1,183 @@
+"""How things stand: verdicts, backlog, progress, models and scans."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Boolean, Enum, Select, column, func, select, table
+from sqlalchemy.orm import Session
+
+from core.domain import ClosedBy, Label, ModelIdentity, ModelState, WorkState
+from core.policy import Policy
+from db.dialect import Json, UtcDateTime
+from db.models import ModelVersion, ScanRun
+from db.session import snapshot
+
+
+def _word(name: str, enum: type[Label] | type[ClosedBy]) -> Any:
+    return column(name, Enum(enum, native_enum=False, values_callable=lambda words: [word.value for word in words]))
+
+
+_current = table(
+    "current_verdict",
+    *(column(name) for name in ("set_id", "bucket", "set_key", "fleet", "vehicle_ref", "return_ref", "generation")),
+    *(column(name) for name in ("verdict_id", "model_id", "model", "score", "decided_by", "photos", "device_seconds")),
+    _word("label", Label),
+    _word("closed_by", ClosedBy),
+    column("needs_another_look", Boolean),
+    column("reasons", Json),
+    column("created_at", UtcDateTime()),
+)
+_status = table("return_status", *(column(name) for name in ("bucket", "status", "photos")))
+_backlog = table(
+    "backlog", *(column(name) for name in ("model_state", "state", "sets")), column("oldest_at", UtcDateTime())
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """A registered model version."""
+
+    id: int
+    identity: ModelIdentity
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictFilter:
+    """Which verdicts: each part that is given must match; decided at or after `since` and before `until`."""
+
+    bucket: str | None = None
+    fleet: str | None = None
+    vehicle: str | None = None
+    label: Label | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictRow:
+    """The verdict a set stands at; `label` is a person's where `decided_by` is "person". `photos` counts live ones."""
+
+    set_id: int
+    set_key: str
+    fleet: str
+    vehicle: str
+    return_ref: str
+    generation: int
+    label: Label
+    score: float | None
+    closed_by: ClosedBy
+    decided_by: str
+    needs_another_look: bool
+    reasons: dict[str, Any]
+    created_at: datetime
+    photos: int
+    verdict_id: int
+    model_id: int
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Sets that the active model has not finished, by state; `oldest`: since when the longest waiting one waits.
+
+    A dead one does not wait. `shadow` counts what candidates have still to score beside it, which nobody waits for.
+    """
+
+    pending: int
+    leased: int
+    dead: int
+    oldest: datetime | None
+    shadow: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Sets that have photos, those with a verdict or given up (`dead`), and the photos of all and of decided sets."""
+
+    sets_total: int
+    sets_done: int
+    photos_total: int
+    photos_done: int
+    dead: int
+
+
+@snapshot
+def active_model(session: Session) -> ModelRow | None:
+    """The model version that verdicts are given by, if any is active."""
+    row = session.scalar(select(ModelVersion).where(ModelVersion.state == ModelState.ACTIVE))
+    if row is None:
+        return None
+    identity = ModelIdentity(row.name, row.weights_sha256, row.preprocess_sha256)
+    return ModelRow(row.id, identity, Policy.model_validate(row.policy))
+
+
+@snapshot
+def current_verdicts(session: Session, wanted: VerdictFilter = VerdictFilter()) -> list[VerdictRow]:
+    """The verdicts that stand now, in set key order."""
+    view = _current.c
+    query: Select[Any] = select(
+        *(view[name] for name in ("set_id", "set_key", "fleet", "vehicle_ref", "return_ref", "generation", "label")),
+        *(view[name] for name in ("score", "closed_by", "decided_by", "needs_another_look", "reasons", "created_at")),
+        *(view[name] for name in ("photos", "verdict_id", "model_id", "model")),
+    )
+    equal = {
+        "bucket": wanted.bucket,
+        "fleet": wanted.fleet,
+        "vehicle_ref": wanted.vehicle,
+        "label": wanted.label,
+    }
+    query = query.where(*(view[name] == value for name, value in equal.items() if value is not None))
+    if wanted.since is not None:
+        query = query.where(view.created_at >= wanted.since)
+    if wanted.until is not None:
+        query = query.where(view.created_at < wanted.until)
+    return [VerdictRow(*row) for row in session.execute(query.order_by(view.bucket, view.set_key))]
+
+
+@snapshot
+def backlog(session: Session) -> Backlog:
+    """How much unfinished work there is, and since when."""
+    view = _backlog.c
+    rows = session.execute(select(view.model_state, view.state, view.sets, view.oldest_at)).all()
+    active = [(state, sets, oldest) for model, state, sets, oldest in rows if model == ModelState.ACTIVE]
+    counts = {state: sum(sets for other, sets, _ in active if other == state) for state in WorkState}
+    return Backlog(
+        pending=counts[WorkState.PENDING],
+        leased=counts[WorkState.LEASED],
+        dead=counts[WorkState.DEAD],
+        oldest=min((oldest for state, _, oldest in active if state != WorkState.DEAD), default=None),
+        shadow=sum(sets for model, state, sets, _ in rows if model != ModelState.ACTIVE and state != WorkState.DEAD),
+    )
+
+
+@snapshot
+def progress(session: Session, bucket: str) -> Progress:
+    """How far the active model has come with the bucket's sets."""
+    view = _status.c
+    query = (
+        select(view.status, func.count(), func.sum(view.photos))
+        .where(view.bucket == bucket, view.status != "empty")
+        .group_by(view.status)
+    )
+    rows = [(status, sets, int(photos)) for status, sets, photos in session.execute(query)]
+    done = [(sets, photos) for status, sets, photos in rows if status in list(Label)]
+    return Progress(
+        sets_total=sum(sets for _, sets, _ in rows),
+        sets_done=sum(sets for sets, _ in done),
+        photos_total=sum(photos for _, _, photos in rows),
+        photos_done=sum(photos for _, photos in done),
+        dead=sum(sets for status, sets, _ in rows if status == "failed"),
+    )
+
+
+@snapshot
+def last_scan(session: Session, kind: str, bucket: str) -> tuple[datetime | None, datetime | None]:
+    """When the latest scan of this kind began, and when the latest one ended that did end."""
+    row = session.execute(
+        select(func.max(ScanRun.started_at), func.max(ScanRun.finished_at)).where(
+            ScanRun.kind == kind, ScanRun.bucket == bucket
+        )
+    ).one()
+    return row[0], row[1]

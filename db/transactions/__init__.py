@@ -1,0 +1,64 @@
+"""Every write to the database, each in one short transaction that does no other I/O."""
+
+from db.transactions.arrivals import Arrival, TakenIn, take_in
+from db.transactions.intake import IngestOutcome, finish_scan, ingest, sets_due, start_scan
+from db.transactions.live_photos import PhotoRow
+from db.transactions.model_lifecycle import (
+    activate_first_model,
+    activate_model,
+    begin_shadow,
+    end_shadow,
+    reactivate_previous,
+    register_model,
+)
+from db.transactions.queue import (
+    Claim,
+    WorkKey,
+    bury,
+    claim,
+    due_work,
+    end_leases,
+    mark_published,
+    mark_suspect,
+    release,
+    renew,
+    replay,
+)
+from db.transactions.rescoring import open_rescoring
+from db.transactions.reviews import add_review, import_reviews
+from db.transactions.verdicts import Finish, PhotoResult, finish
+
+__all__ = [
+    "Arrival",
+    "Claim",
+    "Finish",
+    "IngestOutcome",
+    "PhotoResult",
+    "PhotoRow",
+    "TakenIn",
+    "WorkKey",
+    "activate_first_model",
+    "activate_model",
+    "add_review",
+    "begin_shadow",
+    "bury",
+    "claim",
+    "due_work",
+    "end_leases",
+    "end_shadow",
+    "finish",
+    "finish_scan",
+    "import_reviews",
+    "ingest",
+    "mark_published",
+    "mark_suspect",
+    "open_rescoring",
+    "reactivate_previous",
+    "register_model",
+    "release",
+    "renew",
+    "replay",
+    "sets_due",
+    "start_scan",
+    "take_in",
+]

@@ -1,0 +1,263 @@
+"""Work: who scores what next. The rows are the queue and the outbox; messages only ring."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, cast
+
+from sqlalchemy import ColumnElement, CursorResult, and_, bindparam, case, or_, select, update
+from sqlalchemy.orm import Session
+
+from core.domain import ClosedBy, ModelState, SetRef, WorkState
+from db.dialect import database_now, insert_for
+from db.models import ModelVersion, PhotoSet, Queue, Vehicle, Work
+from db.session import transaction
+from db.transactions.live_photos import PhotoRow, live_photos
+from db.transactions.predictions import adopt_predictions
+
+
+@dataclass(frozen=True, slots=True)
+class WorkKey:
+    """Which set, by which model version, of which content: exactly what a message carries."""
+
+    set_id: int
+    model_id: int
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A leased piece of work and all it takes to do it.
+
+    `token` fences: whoever claims later has a higher one. `attempts` counts claims (this one included) that nobody
+    answered for, `failures` those given back with an error, `bugs` the failures of them that nobody foresaw. `suspect`
+    is the photo that was being scored alone when the last claim ended without an answer, `suspicions` how many claims
+    in a row did. `manifest` maps object keys to the sha256 promised.
+    """
+
+    work: WorkKey
+    token: int
+    attempts: int
+    failures: int
+    bugs: int
+    ref: SetRef
+    bucket: str
+    closed_by: ClosedBy
+    photos: tuple[PhotoRow, ...]
+    manifest: dict[str, str]
+    suspect: int | None
+    suspicions: int
+
+
+@transaction
+def claim(session: Session, work: WorkKey, lease: timedelta, max_attempts: int) -> Claim | None:
+    """Lease `work` for `lease` by the database's clock; None if it is not due, held, finished, overtaken or dead.
+
+    Work that was claimed `max_attempts` times without an answer becomes dead here: it seems to kill its workers.
+    """
+    row = session.scalar(select(Work).where(_is(work), _due()).with_for_update(skip_locked=True))
+    if row is None:
+        return None
+    photo_set = session.get_one(PhotoSet, work.set_id)
+    if photo_set.generation != work.generation or photo_set.closed_by is None:
+        _change(session, _is(work), state=WorkState.DONE, lease_until=None)
+        return None
+    if row.attempts >= max_attempts:
+        error = f"{row.attempts} workers in a row ended without an answer; last error: {row.last_error or 'none'}"
+        _change(session, _is(work), state=WorkState.DEAD, lease_until=None, last_error=error)
+        return None
+    token, attempts, failures = row.token + 1, row.attempts + 1, row.failures
+    lease_until = database_now(lease)
+    _change(session, _is(work), state=WorkState.LEASED, token=token, attempts=attempts, lease_until=lease_until)
+    adopt_predictions(session, work.set_id, work.model_id)
+    vehicle = session.get_one(Vehicle, photo_set.vehicle_id)
+    return Claim(
+        work=work,
+        token=token,
+        attempts=attempts,
+        failures=failures,
+        bugs=row.bugs,
+        ref=SetRef(vehicle.fleet, vehicle.vehicle_ref, photo_set.return_ref, photo_set.set_key),
+        bucket=photo_set.bucket,
+        closed_by=photo_set.closed_by,
+        photos=live_photos(session, work.set_id, work.model_id),
+        manifest=dict(photo_set.manifest or {}) if photo_set.closed_by is ClosedBy.MANIFEST else {},
+        suspect=row.suspect_photo_id,
+        suspicions=row.suspicions,
+    )
+
+
+@transaction
+def renew(session: Session, claim: Claim, lease: timedelta) -> bool:
+    """Lengthen the lease to `lease` from now. False if the work is no longer this claim's."""
+    return _change(session, _held(claim), lease_until=database_now(lease))
+
+
+@transaction
+def mark_suspect(session: Session, claim: Claim, photo_id: int) -> None:
+    """Record which photo is scored alone now, in case the worker does not live to tell. No-op when fenced."""
+    again = case((Work.suspect_photo_id == photo_id, Work.suspicions + 1), else_=1)
+    _change(session, _held(claim), suspect_photo_id=photo_id, suspicions=again)
+
+
+@transaction
+def release(session: Session, claim: Claim, delay: timedelta, error: str, *, is_bug: bool = False) -> None:
+    """Give the work back to be tried again after `delay`, no photo suspected: a failure someone lived to tell.
+
+    `is_bug` counts it among those that trying again may never mend. No-op when fenced.
+    """
+    _change(
+        session,
+        _held(claim),
+        state=WorkState.PENDING,
+        lease_until=None,
+        not_before=database_now(delay),
+        attempts=Work.attempts - 1,
+        failures=Work.failures + 1,
+        bugs=Work.bugs + int(is_bug),
+        suspect_photo_id=None,
+        last_error=error,
+    )
+
+
+@transaction
+def bury(session: Session, claim: Claim, error: str) -> None:
+    """Give the work up until a person replays it. No-op when fenced."""
+    _change(session, _held(claim), state=WorkState.DEAD, lease_until=None, last_error=error)
+
+
+@transaction
+def end_leases(session: Session) -> int:
+    """End every lease now; how many there were. Only for whoever knows that no worker is left to hold one."""
+    statement = update(Work).where(Work.state == WorkState.LEASED).values(lease_until=database_now())
+    return cast("CursorResult[Any]", session.execute(statement)).rowcount
+
+
+@transaction
+def replay(session: Session, set_id: int) -> WorkKey | None:
+    """Make the set's dead work for its current content and the active model due again; None if there is none."""
+    row = session.scalar(
+        select(Work)
+        .join(PhotoSet, and_(PhotoSet.id == Work.set_id, PhotoSet.generation == Work.generation))
+        .join(ModelVersion, ModelVersion.id == Work.model_id)
+        .where(Work.set_id == set_id, Work.state == WorkState.DEAD, ModelVersion.state == ModelState.ACTIVE)
+        .with_for_update(of=Work)
+    )
+    if row is None:
+        return None
+    key = WorkKey(row.set_id, row.model_id, row.generation)
+    _change(
+        session,
+        _is(key),
+        state=WorkState.PENDING,
+        attempts=0,
+        failures=0,
+        bugs=0,
+        suspect_photo_id=None,
+        not_before=database_now(),
+        last_published=None,
+    )
+    return key
+
+
+@transaction
+def due_work(session: Session, limit: int, republish_after: timedelta) -> list[tuple[WorkKey, str]]:
+    """At most `limit` pieces of work that should be running and whose message was not sent within `republish_after`.
+
+    First verdicts come before rescoring, the active model before candidates, older work before newer; work for retired
+    models waits. Each is marked as published and comes with the name of its queue.
+    """
+    rows = session.scalars(
+        select(Work)
+        .join(ModelVersion, ModelVersion.id == Work.model_id)
+        .where(
+            _due(),
+            ModelVersion.state != ModelState.RETIRED,
+            or_(Work.last_published.is_(None), Work.last_published < database_now(-republish_after)),
+        )
+        .order_by(Work.queue, ModelVersion.state, Work.created_at, Work.set_id)
+        .limit(limit)
+        .with_for_update(of=Work, skip_locked=True)
+    ).all()
+    due = [(WorkKey(row.set_id, row.model_id, row.generation), row.queue.value) for row in rows]
+    _mark_published(session, [key for key, _ in due])
+    return due
+
+
+@transaction
+def mark_published(session: Session, works: Sequence[WorkKey]) -> None:
+    """Record that a message for each was just sent."""
+    _mark_published(session, works)
+
+
+def open_work(session: Session, works: Mapping[WorkKey, Queue]) -> None:
+    """Insert the work rows that are not there yet, as published now: the caller rings. Part of a transaction."""
+    statement = insert_for(session, Work).on_conflict_do_nothing()
+    now = session.scalar(select(database_now()))
+    rows = [
+        {
+            "set_id": work.set_id,
+            "model_id": work.model_id,
+            "generation": work.generation,
+            "queue": queue,
+            "state": WorkState.PENDING,
+            "token": 0,
+            "attempts": 0,
+            "failures": 0,
+            "not_before": now,
+            "last_published": now,
+            "created_at": now,
+        }
+        for work, queue in works.items()
+    ]
+    if rows:
+        session.execute(statement, rows)
+
+
+def close_work(session: Session, claim: Claim) -> bool:
+    """Mark the claimed work as done. False if it is no longer this claim's: fenced. Part of a transaction."""
+    return _change(
+        session, _held(claim), state=WorkState.DONE, lease_until=None, last_error=None, suspect_photo_id=None
+    )
+
+
+def close_overtaken_work(session: Session, set_id: int, generation: int) -> None:
+    """Mark work on older content as done, unless a worker holds it: that one will find out. Part of a transaction."""
+    waiting = Work.state.in_((WorkState.PENDING, WorkState.DEAD))
+    _change(session, and_(Work.set_id == set_id, Work.generation < generation, waiting), state=WorkState.DONE)
+
+
+def _is(work: WorkKey) -> ColumnElement[bool]:
+    return and_(Work.set_id == work.set_id, Work.model_id == work.model_id, Work.generation == work.generation)
+
+
+def _held(claim: Claim) -> ColumnElement[bool]:
+    return and_(_is(claim.work), Work.token == claim.token, Work.state == WorkState.LEASED)
+
+
+def _due() -> ColumnElement[bool]:
+    return or_(
+        and_(Work.state == WorkState.PENDING, Work.not_before <= database_now()),
+        and_(Work.state == WorkState.LEASED, Work.lease_until < database_now()),
+    )
+
+
+def _change(session: Session, which: ColumnElement[bool], **values: Any) -> bool:
+    statement = update(Work).where(which).values(values).execution_options(synchronize_session=False)
+    result = cast("CursorResult[Any]", session.execute(statement))
+    return result.rowcount > 0
+
+
+def _mark_published(session: Session, works: Sequence[WorkKey]) -> None:
+    statement = (
+        update(Work)
+        .where(
+            Work.set_id == bindparam("for_set"),
+            Work.model_id == bindparam("for_model"),
+            Work.generation == bindparam("for_generation"),
+        )
+        .values(last_published=database_now())
+    )
+    keys = [{"for_set": key.set_id, "for_model": key.model_id, "for_generation": key.generation} for key in works]
+    if keys:
+        session.connection().execute(statement, keys)

@@ -1,0 +1,201 @@
+"""Finishing: what the model saw is stored, and what the stored rows decide."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import bindparam, update
+from sqlalchemy.orm import Session
+
+from core.domain import Label, ModelIdentity, PhotoStatus
+from core.errors import ModelUnusable
+from core.photos.phash_bits import BANDS, bands
+from core.policy import Policy, is_sampled
+from core.verdict import Decision, PhotoEvidence, decide
+from db.dialect import insert_for
+from db.models import ModelVersion, Photo, PhotoSet, Prediction, SetState, Verdict
+from db.session import transaction
+from db.transactions.live_photos import live_photos
+from db.transactions.queue import Claim, close_overtaken_work, close_work
+from db.transactions.reuse import mark_reused
+from db.transactions.set_dates import date_set
+
+_BANDS = tuple(f"likeness_{band}" for band in range(BANDS))
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoResult:
+    """What scoring learnt of one photo.
+
+    `heatmap` is float16, little-endian, row by row, of `heatmap_shape` (rows, columns). Probability, logit and content
+    hash are there exactly when the photo was scored. `taken_at` is aware. `likeness` is its perceptual hash.
+    """
+
+    photo_id: int
+    status: PhotoStatus
+    reason: str | None = None
+    content_sha256: str | None = None
+    width: int | None = None
+    height: int | None = None
+    taken_at: datetime | None = None
+    quality: dict[str, float] | None = None
+    probability: float | None = None
+    logit: float | None = None
+    heatmap: bytes | None = None
+    heatmap_shape: tuple[int, int] | None = None
+    likeness: str | None = None
+    vehicle_distance: float | None = None
+
+
+class Finish(StrEnum):
+    """VERDICT stored; FENCED: another claim holds the work; SUPERSEDED: the set's content moved on, no verdict."""
+
+    VERDICT = "verdict"
+    FENCED = "fenced"
+    SUPERSEDED = "superseded"
+
+
+@transaction
+def finish(
+    session: Session,
+    claim: Claim,
+    results: Sequence[PhotoResult],
+    policy: Policy,
+    now: datetime,
+    device_seconds: float,
+) -> Finish:
+    """Store what was learnt of the photos and, from the rows as they now stand, the verdict.
+
+    The first prediction of a content and the first status of a photo stay. A photo found to be GONE reopens its set.
+    Raises `ModelUnusable` if `policy` is not the one that the model version was registered with.
+    """
+    model_id = claim.work.model_id
+    photo_set = session.get_one(PhotoSet, claim.work.set_id, with_for_update=True)
+    if not close_work(session, claim):
+        return Finish.FENCED
+    model = _model_with(session, model_id, policy)
+    _store_predictions(session, model_id, results, now)
+    _store_photos(session, results)
+    mark_reused(session, photo_set.id, {result.photo_id: result.likeness for result in results if result.likeness})
+    date_set(session, photo_set)
+    if photo_set.generation != claim.work.generation:
+        return Finish.SUPERSEDED
+    if any(result.status is PhotoStatus.GONE for result in results):
+        _reopen(session, photo_set, now)
+        return Finish.SUPERSEDED
+    decision = decide_set(session, photo_set, model, policy)
+    _store_verdict(session, photo_set, model, policy, decision, now, device_seconds)
+    return Finish.VERDICT
+
+
+def decide_set(session: Session, photo_set: PhotoSet, model: ModelVersion, policy: Policy) -> Decision:
+    """The verdict that the stored rows give for the set's current content. Part of a transaction."""
+    assert photo_set.closed_by is not None, "only complete sets are decided"
+    evidence = [
+        PhotoEvidence(
+            key=photo.object_key,
+            status=photo.status,
+            content_sha256=photo.content_sha256,
+            reason=photo.reason,
+            probability=photo.probability if photo.status is PhotoStatus.OK else None,
+            likeness=photo.likeness,
+            vehicle_distance=photo.vehicle_distance if photo.status is PhotoStatus.OK else None,
+            reused_from=photo.reused_from,
+        )
+        for photo in live_photos(session, photo_set.id, model.id)
+    ]
+    identity = ModelIdentity(model.name, model.weights_sha256, model.preprocess_sha256)
+    return decide(evidence, policy, photo_set.closed_by, photo_set.missing, identity)
+
+
+def _model_with(session: Session, model_id: int, policy: Policy) -> ModelVersion:
+    model = session.get_one(ModelVersion, model_id)
+    if model.policy_sha256 != policy.sha256:
+        raise ModelUnusable(
+            f"model version {model_id} ({model.name}) was registered with another policy than this worker has; "
+            "restart the worker with the policy of that version, or register a new one"
+        )
+    return model
+
+
+def _store_predictions(session: Session, model_id: int, results: Sequence[PhotoResult], now: datetime) -> None:
+    rows = {
+        result.content_sha256: {
+            "content_sha256": result.content_sha256,
+            "model_id": model_id,
+            "probability": result.probability,
+            "logit": result.logit,
+            "heatmap": result.heatmap,
+            "heatmap_rows": result.heatmap_shape[0] if result.heatmap_shape else None,
+            "heatmap_columns": result.heatmap_shape[1] if result.heatmap_shape else None,
+            "vehicle_distance": result.vehicle_distance,
+            "created_at": now,
+        }
+        for result in results
+        if result.content_sha256 is not None and result.probability is not None
+    }
+    if rows:
+        # In one order everywhere, so that two transactions with the same contents never wait for each other in a ring.
+        ordered = [rows[content] for content in sorted(rows)]
+        session.execute(insert_for(session, Prediction).on_conflict_do_nothing(), ordered)
+
+
+def _store_photos(session: Session, results: Sequence[PhotoResult]) -> None:
+    learnt = ("status", "reason", "content_sha256", "width", "height", "taken_at", "quality", "likeness")
+    gone = [result for result in results if result.status is PhotoStatus.GONE]
+    rows: list[dict[str, Any]] = [
+        {"row_id": result.photo_id, **{f"new_{name}": getattr(result, name) for name in learnt}, **_bands(result)}
+        for result in sorted(results, key=lambda result: result.photo_id)
+        if result.status is not PhotoStatus.GONE
+    ]
+    if rows:
+        statement = (
+            update(Photo)
+            .where(Photo.id == bindparam("row_id"), Photo.status == PhotoStatus.SEEN)
+            .values({name: bindparam(f"new_{name}") for name in (*learnt, *_BANDS)})
+        )
+        session.connection().execute(statement, rows)
+    for result in gone:
+        session.get_one(Photo, result.photo_id).status = PhotoStatus.GONE
+    session.flush()
+
+
+def _bands(result: PhotoResult) -> dict[str, int | None]:
+    values = bands(result.likeness) if result.likeness else (None,) * BANDS
+    return {f"new_{name}": value for name, value in zip(_BANDS, values, strict=True)}
+
+
+def _reopen(session: Session, photo_set: PhotoSet, now: datetime) -> None:
+    """A photo went while its set was scored: the next listing says what the set is now."""
+    photo_set.generation += 1
+    photo_set.last_change_at = now
+    photo_set.state, photo_set.closed_by, photo_set.check_at = SetState.OPEN, None, now
+    close_overtaken_work(session, photo_set.id, photo_set.generation)
+
+
+def _store_verdict(
+    session: Session,
+    photo_set: PhotoSet,
+    model: ModelVersion,
+    policy: Policy,
+    decision: Decision,
+    now: datetime,
+    device_seconds: float,
+) -> None:
+    is_clear = decision.label is Label.CLEAR
+    row = {
+        "set_id": photo_set.id,
+        "generation": photo_set.generation,
+        "model_id": model.id,
+        "label": decision.label,
+        "score": decision.score,
+        "closed_by": photo_set.closed_by,
+        "reasons": decision.reasons,
+        "input_sha256": decision.input_sha256,
+        "device_seconds": device_seconds,
+        "sampled": is_clear and is_sampled(policy.audit, photo_set.set_key, photo_set.generation),
+        "created_at": now,
+    }
+    session.execute(insert_for(session, Verdict).on_conflict_do_nothing(), [row])

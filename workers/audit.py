@@ -1,0 +1,108 @@
+"""The audit: every object in the store is in one recomputable verdict, quarantined with a reason, or pending."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from core.canonical import canonical_json
+from core.domain import Label, PhotoStatus, PhotoStore
+from core.keys import KeyLayout, is_photo_key
+from core.policy import is_sampled
+from db.queries import PlacedSet, decide_again, placed_photos
+from db.session import Sessions
+from workers.listing import ListedSet, listed_sets, side_by_side
+
+# Findings shown by name; the rest are counted.
+SHOWN = 1000
+
+
+@dataclass(slots=True)
+class Audit:
+    """Where every photo object stands. `findings` name what could not be placed; `unplaced` counts them all."""
+
+    objects: int = 0
+    strays: int = 0
+    sets: int = 0
+    in_verdict: int = 0
+    quarantined: int = 0
+    pending: int = 0
+    oldest_pending: datetime | None = None
+    recomputed: int = 0
+    unplaced: int = 0
+    findings: list[str] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every object was placed and every verdict recomputed."""
+        return self.unplaced == 0
+
+    def find(self, sentence: str) -> None:
+        """Note an object that has no place, or a verdict that does not follow from its rows."""
+        self.unplaced += 1
+        if len(self.findings) < SHOWN:
+            self.findings.append(sentence)
+
+
+def audit(store: PhotoStore, layout: KeyLayout, sessions: Sessions, now: datetime, max_pending: timedelta) -> Audit:
+    """Account for every photo object under the layout's root. Lists the store once; changes nothing."""
+    result = Audit()
+    known = placed_photos(sessions, store.name, layout.root)
+    listing = listed_sets(store, layout, result, on_stray=lambda key: result.find(f"{key}: lies in no set"))
+    for listed, placed in side_by_side(listing, known):
+        result.sets += 1
+        if listed is not None:
+            _account(result, listed, placed, now, max_pending)
+        if placed is not None:
+            _account_absent(result, listed, placed)
+            _recompute(result, placed)
+    return result
+
+
+def _account(result: Audit, listed: ListedSet, placed: PlacedSet | None, now: datetime, limit: timedelta) -> None:
+    rows = {photo.key: photo for photo in placed.photos} if placed else {}
+    for key, etag in listed.photos.items():
+        row = rows.get(key)
+        if placed is None or row is None:
+            result.find(f"{key}: not in the database; run a scan")
+        elif row.etag != etag:
+            result.find(f"{key}: the database knows another version of it; run a scan")
+        elif row.status is PhotoStatus.QUARANTINED and row.reason:
+            result.quarantined += 1
+        elif placed.verdict is not None:
+            result.in_verdict += 1
+        else:
+            _account_pending(result, key, placed, now, limit)
+
+
+def _account_pending(result: Audit, key: str, placed: PlacedSet, now: datetime, limit: timedelta) -> None:
+    since = placed.pending_since
+    if placed.dead:
+        result.find(f"{key}: its set was given up after too many attempts; mend the cause, then `walkaround replay`")
+    elif since is None:
+        result.find(f"{key}: its set has neither a verdict nor pending work; run a scan")
+    elif now - since > limit:
+        result.find(f"{key}: pending since {since:%Y-%m-%d %H:%M} UTC, longer than allowed; see `walkaround doctor`")
+    else:
+        result.pending += 1
+        result.oldest_pending = min(since, result.oldest_pending or since)
+
+
+def _account_absent(result: Audit, listed: ListedSet | None, placed: PlacedSet) -> None:
+    there = listed.photos if listed else {}
+    for photo in placed.photos:
+        if photo.key not in there and photo.status is not PhotoStatus.GONE and is_photo_key(photo.key):
+            result.find(f"{photo.key}: in the database but not in the store; two scans apart it counts as gone")
+
+
+def _recompute(result: Audit, placed: PlacedSet) -> None:
+    """Decide the set again from its stored rows: the verdict must come out byte for byte."""
+    if placed.verdict is None:
+        return
+    stored = placed.verdict
+    again = decide_again(placed.photos, stored)
+    sampled = again.label is Label.CLEAR and is_sampled(stored.policy.audit, placed.ref.set_key, placed.generation)
+    recomputed = (again.label, again.score, again.input_sha256, sampled)
+    same = recomputed == (stored.label, stored.score, stored.input_sha256, stored.sampled)
+    if same and canonical_json(again.reasons) == canonical_json(stored.reasons):
+        result.recomputed += 1
+    else:
+        result.find(f"{placed.ref.set_key}: its verdict does not follow from its rows; they were changed by hand")

@@ -1,0 +1,167 @@
+"""How a worker process is put together from its settings: each part made by the process that needs it."""
+
+from concurrent.futures import Executor, ThreadPoolExecutor
+from threading import Lock
+
+from core.domain import ModelIdentity, PhotoStore
+from core.errors import ModelUnusable, SettingsInvalid
+from core.keys import KeyLayout
+from core.model.artefact import Artefact
+from core.model.card import Card
+from core.model.inference import BatchingClassifier
+from core.model.precision import identity_in
+from core.model.registry import open_model
+from core.photos.sandbox.loader import make_loader
+from core.policy import Policy, read_policy
+from core.settings import Settings
+from core.storage.address import open_own_place, open_store
+from core.storage.options import S3Options
+from db import queries, transactions
+from db.queries import ModelRow
+from db.session import Sessions, check_version, make_engine, make_sessions
+from workers.context import Context, Ring, Scoring
+from workers.telemetry import Progress
+
+
+def s3_options(settings: Settings) -> S3Options:
+    """How to reach the S3 server that the settings name."""
+    secret = settings.s3_secret_access_key
+    return S3Options(
+        endpoint_url=settings.s3_endpoint_url,
+        region=settings.s3_region,
+        ca_bundle=settings.s3_ca_bundle,
+        path_style=settings.s3_path_style,
+        access_key_id=settings.s3_access_key_id,
+        secret_access_key=secret.get_secret_value() if secret else None,
+    )
+
+
+def make_store(settings: Settings) -> PhotoStore:
+    """The store that the settings name. Raises `SettingsInvalid`, `StoreRefused`."""
+    if not settings.store:
+        raise SettingsInvalid("WALKAROUND_STORE is missing; it names the bucket (s3://...) or folder of photos")
+    return open_store(settings.store, s3_options(settings))
+
+
+def own_place(context: Context, place: str) -> PhotoStore:
+    """Where Walkaround's own objects go: `place`, or beside the photos where it is empty."""
+    return open_own_place(place, s3_options(context.settings)) if place else context.store
+
+
+def make_artefact(settings: Settings) -> Artefact:
+    """The model that the settings name, verified. Loads no TensorFlow. Raises `ModelUnusable`."""
+    return open_model(settings.model, s3_options(settings), settings.model_cache)
+
+
+def policy_of(settings: Settings, card: Card) -> Policy:
+    """The rule that this model's verdicts are made by: the settings' file, else the card's. Raises `PolicyInvalid`."""
+    return read_policy(settings.policy) if settings.policy else card.policy
+
+
+def make_context(settings: Settings, ring: Ring) -> Context:
+    """Connect to the store and the database. Raises `SettingsInvalid`, `StoreRefused`, `DatabaseUnusable`."""
+    store = make_store(settings)
+    engine = make_engine(settings.database_url.get_secret_value(), pool_size=settings.concurrency + 4)
+    check_version(engine)
+    return Context(
+        settings=settings,
+        store=store,
+        layout=KeyLayout(settings.key_template, single_vehicle=store.name.rstrip("/").rpartition("/")[2]),
+        rules=settings.rules,
+        sessions=make_sessions(engine),
+        ring=ring,
+    )
+
+
+def make_fetchers(settings: Settings) -> Executor:
+    """The threads that read photos from the store, for all sets in flight: no more photos than these are in memory."""
+    return ThreadPoolExecutor(2 * settings.concurrency, thread_name_prefix="fetch")
+
+
+def make_scoring(settings: Settings, sessions: Sessions) -> Scoring:
+    """Open the model's artefact and start the processes that decode. Loads no TensorFlow yet: the first photo does.
+
+    The first model a database meets becomes the active one. Raises `ModelUnusable`, also where nobody asks for this
+    model: a worker that holds it would wait for ever.
+    """
+    artefact = make_artefact(settings)
+    serves = _version_served(settings, sessions, artefact)
+    return Scoring(
+        model_id=serves.id,
+        classifier=BatchingClassifier(
+            artefact, batch_size=settings.batch_size, precision=settings.precision, runtime=settings.runtime
+        ),
+        policy=serves.policy,
+        loader=make_loader(settings),
+        fetchers=make_fetchers(settings),
+    )
+
+
+def _version_served(settings: Settings, sessions: Sessions, artefact: Artefact) -> ModelRow:
+    """The active version or the candidate that this model's scores are asked for by."""
+    identity = identity_in(artefact, settings.precision)
+    if queries.active_model(sessions) is None:
+        model_id = transactions.register_model(sessions, identity, policy_of(settings, artefact.card))
+        transactions.activate_first_model(sessions, model_id)
+    serving = queries.serving_models(sessions)
+    for version in serving:
+        if version.identity.scores_as(identity):
+            return version
+    asked = serving[0].identity
+    raise ModelUnusable(
+        f"{settings.model} holds {_named(identity)}, but verdicts are given by {_named(asked)}: a worker here "
+        "would wait for ever; name that model in WALKAROUND_MODEL (and WALKAROUND_PRECISION), or run "
+        "`walkaround model activate`, or `walkaround model shadow` to have this one score beside it"
+    )
+
+
+def _named(model: ModelIdentity) -> str:
+    return f"{model.name} (weights {model.weights_sha256[:12]})"
+
+
+def activate_model(settings: Settings, sessions: Sessions) -> int:
+    """Make the settings' model the one that verdicts are given by; its id."""
+    artefact = make_artefact(settings)
+    identity = identity_in(artefact, settings.precision)
+    model_id = transactions.register_model(sessions, identity, policy_of(settings, artefact.card))
+    transactions.activate_model(sessions, model_id)
+    return model_id
+
+
+class Held:
+    """What one worker process holds, each part made when first needed and by the process that needs it."""
+
+    def __init__(self, settings: Settings, ring: Ring) -> None:
+        self._settings = settings
+        self._ring = ring
+        self._lock = Lock()
+        self._context: Context | None = None
+        self._scoring: Scoring | None = None
+        self.progress = Progress(due=self._work_waits)
+
+    @property
+    def context(self) -> Context:
+        with self._lock:
+            if self._context is None:
+                self._context = make_context(self._settings, self._ring)
+            return self._context
+
+    @property
+    def scoring(self) -> Scoring:
+        sessions = self.context.sessions
+        with self._lock:
+            if self._scoring is None:
+                scoring = make_scoring(self._settings, sessions)
+                scoring.classifier.warm_up()  # before anything is claimed: loading must not use up a lease
+                self._scoring = scoring
+            return self._scoring
+
+    def _work_waits(self) -> bool:
+        return queries.backlog(self.context.sessions).pending > 0
+
+    def close(self) -> None:
+        """Let go of all of it."""
+        with self._lock:
+            if self._scoring is not None:
+                self._scoring.close()
+                self._scoring = None

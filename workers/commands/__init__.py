@@ -1,1 +1,0 @@
-"""The commands of `walkaround`, one module a subject."""
