@@ -32,8 +32,8 @@ from core.settings import PREFIX, Settings
 from db import queries, transactions
 from db.session import make_engine, upgrade
 from workers import pipeline, telemetry
-from workers.app import held, make_app
-from workers.bootstrap import activate_model
+from workers.app import make_app, resources
+from workers.bootstrap import activate_configured_model
 from workers.context import Context
 
 log = structlog.get_logger(__name__)
@@ -122,8 +122,8 @@ def embedded_system(settings: Settings, out: Path) -> Iterator[tuple[Context, Em
         engine = make_engine(settings.database_url.get_secret_value())
         upgrade(engine)
         engine.dispose()
-        context = held(make_app(settings)).context
-        activate_model(settings, context.sessions)
+        context = resources(make_app(settings)).context
+        activate_configured_model(settings, context.sessions)
         worker = EmbeddedWorker(settings, "classify,rescore", out / "worker.log")
         try:
             yield context, worker
@@ -131,7 +131,7 @@ def embedded_system(settings: Settings, out: Path) -> Iterator[tuple[Context, Em
             worker.stop()
 
 
-def run_until_done(settings: Settings, out: Path, console: Console) -> tuple[Context, pipeline.Scanned]:
+def run_until_done(settings: Settings, out: Path, console: Console) -> tuple[Context, pipeline.ScanResult]:
     """Scan the store once and have everything that is due scored. Raises `WalkaroundError` when it cannot be."""
     with embedded_system(settings, out) as (context, worker):
         with console.status(f"Listing {escape(context.store.name)} ..."):

@@ -122,8 +122,8 @@ def audit_and_show(context: "Context", console: "Console", *, as_json: bool = Fa
 def _context() -> "Context":
     from workers.bootstrap import make_context
 
-    return make_context(load_settings(), _no_ring)
+    return make_context(load_settings(), _publish_nothing)
 
 
-def _no_ring(work: "WorkKey", queue: str) -> None:
+def _publish_nothing(work: "WorkKey", queue: str) -> None:
     """What only reads makes no work due, and so needs no Celery."""

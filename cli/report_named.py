@@ -14,7 +14,7 @@ from rich.text import Text
 
 from core.errors import SettingsInvalid
 from db import queries
-from db.queries.tables import ReportTable, Wanted, report_table
+from db.queries.tables import ReportFilter, ReportTable, report_table
 from reports.export import shown_columns, shown_rows, table_json, to_csv, write_parquet
 from reports.fleet import read_fleet
 from reports.view import Standing
@@ -64,11 +64,13 @@ def show_named_report(
         typer.echo(f"Page with charts: {target.html}", err=target.for_programs)
 
 
-def period(context: Context, fleet: str | None, vehicle: str | None, first: date | None, last: date | None) -> Wanted:
+def period(
+    context: Context, fleet: str | None, vehicle: str | None, first: date | None, last: date | None
+) -> ReportFilter:
     """The rows of this store between two days of the fleet's own calendar, both included."""
     if first and last and first > last:
         raise SettingsInvalid(f"--since {first} is after --until {last}; swap them")
-    return Wanted(
+    return ReportFilter(
         bucket=context.store.name,
         fleet=fleet,
         vehicle=vehicle,
@@ -113,9 +115,9 @@ def _fitting(names: Sequence[str], rows: Sequence[Sequence[str]], width: int) ->
     return max(3, count)
 
 
-def _write_html(context: Context, table: ReportTable, wanted: Wanted, path: Path) -> None:
+def _write_html(context: Context, table: ReportTable, wanted: ReportFilter, path: Path) -> None:
     from reports.fleet_page import FleetPage, Section, write_fleet_page
-    from reports.pictures import taking_pictures
+    from reports.pictures import open_thumbnailer
 
     now = datetime.now(UTC)
     zone = context.settings.zone
@@ -136,8 +138,8 @@ def _write_html(context: Context, table: ReportTable, wanted: Wanted, path: Path
         photos=photos_of(context, [found.set_id for found in fleet.vehicles]),
         table_first=True,
     )
-    with taking_pictures(context.store, context.settings) as take:
-        write_fleet_page(path, page, take)
+    with open_thumbnailer(context.store, context.settings) as render:
+        write_fleet_page(path, page, render)
 
 
 def photos_of(context: Context, set_ids: list[int]) -> dict[int, list[queries.PhotoReport]]:
@@ -146,7 +148,7 @@ def photos_of(context: Context, set_ids: list[int]) -> dict[int, list[queries.Ph
     return queries.photos_of_sets(context.sessions, set_ids, model.id) if model and set_ids else {}
 
 
-def _in_words(wanted: Wanted) -> str:
+def _in_words(wanted: ReportFilter) -> str:
     who = " ".join(part for part in (wanted.fleet or "all fleets", wanted.vehicle) if part)
     if wanted.first_day and wanted.last_day:
         return f"{who}, {wanted.first_day} to {wanted.last_day}"

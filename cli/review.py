@@ -243,6 +243,6 @@ def _same(latest: "ReviewLine", decision: dict[str, Any]) -> bool:
 
 
 def _context() -> "Context":
-    from workers.app import held, make_app
+    from workers.app import make_app, resources
 
-    return held(make_app(load_settings())).context
+    return resources(make_app(load_settings())).context

@@ -24,7 +24,7 @@ def worker(
 
     Example: `walkaround worker --queues classify,rescore`
     """
-    from workers.app import CLASSIFY, QUEUES, RESCORE, end_worker, held, make_app
+    from workers.app import CLASSIFY, QUEUES, RESCORE, end_worker, make_app, resources
     from workers.retirement import RetirementWatch
     from workers.telemetry import BacklogCollector, follow_tasks
 
@@ -39,15 +39,17 @@ def worker(
     from db import queries
 
     app = make_app(settings)
-    progress = held(app).progress
+    progress = resources(app).progress
     follow_tasks(progress)
-    REGISTRY.register(BacklogCollector(lambda: queries.backlog(held(app).context.sessions)))
+    REGISTRY.register(BacklogCollector(lambda: queries.backlog(resources(app).context.sessions)))
     _serve_telemetry(settings, progress)
     retirement: RetirementWatch | None = None
     try:
         if {CLASSIFY, RESCORE} & set(queues.split(",")):
-            model = held(app).scoring.classifier.identity  # loaded before taking work; the first becomes the active one
-            retirement = RetirementWatch(held(app).context.sessions, model, end_worker)
+            model = resources(
+                app
+            ).scoring.classifier.identity  # loaded before taking work; the first becomes the active one
+            retirement = RetirementWatch(resources(app).context.sessions, model, end_worker)
             retirement.watch()
         app.worker_main(
             [
@@ -56,7 +58,7 @@ def worker(
             ]
         )
     finally:
-        held(app).close()
+        resources(app).close()
         if retirement is not None:
             retirement.check()
 
@@ -88,12 +90,12 @@ def consume() -> None:
     settings = _start()
     from threading import Event
 
-    from workers.app import held, make_app
+    from workers.app import make_app, resources
     from workers.consumer import make_consumer
     from workers.telemetry import Progress
 
     progress = Progress()
-    consumer = make_consumer(settings, held(make_app(settings)).context, progress)
+    consumer = make_consumer(settings, resources(make_app(settings)).context, progress)
     _serve_telemetry(settings, progress)
     stop = Event()
     for end in (signal.SIGTERM, signal.SIGINT):
@@ -115,12 +117,12 @@ def webhook(
     from core.events import changed_sets
     from web.webhook import make_webhook, serve
     from workers import pipeline
-    from workers.app import held, make_app
+    from workers.app import make_app, resources
     from workers.telemetry import EVENT_MESSAGES, Progress
 
     if settings.webhook_token is None:
         raise SettingsInvalid("WALKAROUND_WEBHOOK_TOKEN is missing; it is the bearer token that events are posted with")
-    context = held(make_app(settings)).context
+    context = resources(make_app(settings)).context
     app = make_webhook(
         settings.webhook_token.get_secret_value(),
         sets_of=partial(changed_sets, store=context.store.name, layout=context.layout),
@@ -140,9 +142,9 @@ def ingest(
     """
     settings = load_settings()
     from workers import pipeline
-    from workers.app import held, make_app
+    from workers.app import make_app, resources
 
-    context = held(make_app(settings)).context
+    context = resources(make_app(settings)).context
     for key in keys:
         outcome = pipeline.ingest(context, pipeline.set_of(context, key))
         state = f"closed by {outcome.closed_by}" if outcome.closed_by else "still open"
@@ -156,14 +158,14 @@ def replay() -> None:
     """
     settings = load_settings()
     from db import queries, transactions
-    from workers.app import CLASSIFY, held, make_app
+    from workers.app import CLASSIFY, make_app, resources
 
-    context = held(make_app(settings)).context
+    context = resources(make_app(settings)).context
     found = False
     for item in queries.placed_photos(context.sessions, context.store.name, context.layout.root):
         if item.dead and (work := transactions.replay(context.sessions, item.set_id)):
             found = True
-            context.ring(work, CLASSIFY)
+            context.publish(work, CLASSIFY)
             typer.echo(f"{item.ref.set_key}: due again")
     if not found:
         typer.echo("nothing was given up")

@@ -59,7 +59,7 @@ def is_conflict(error: SQLAlchemyError) -> bool:
     return isinstance(error, DBAPIError) and _sqlstate(error) in ("40001", "40P01")
 
 
-def explain(error: SQLAlchemyError, url: URL) -> WalkaroundError | None:
+def explain_failure(error: SQLAlchemyError, url: URL) -> WalkaroundError | None:
     """The error in our own words, without the password; None where it is a mistake of the program."""
     name = f"database {url.database}" if url.get_backend_name() == "sqlite" else f"database {url.render_as_string()}"
     if isinstance(error, PoolExhausted):

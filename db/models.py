@@ -257,8 +257,8 @@ class Verdict(Base):
 class Review(Base):
     """What a person decided of a set, and which generation and verdict they had before them.
 
-    `seen_photos_sha256` (`core.review_line.photos_sha256`) names that generation in other databases, which count anew; it
-    is set where the generation was the current one.
+    `seen_photos_sha256` (`core.review_line.photos_sha256`) names that generation in other databases, which count anew;
+    it is set where the generation was the current one.
     """
 
     __tablename__ = "review"

@@ -15,7 +15,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from core.errors import DatabaseUnusable
-from db.failures import explain, is_conflict
+from db.failures import explain_failure, is_conflict
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -101,7 +101,7 @@ def _in_our_words(engine: Engine) -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        ours = explain(error, engine.url)
+        ours = explain_failure(error, engine.url)
         if ours is None:
             raise
         raise ours from error

@@ -9,7 +9,7 @@ from typing import Any
 
 from core.domain import Label
 from db.queries import ComparedSet, Comparison, PhotoReport, VersionRow
-from reports.page import TakePictures, data_uri, environment, page_parts, short_store, write_page
+from reports.page import RenderThumbnails, data_uri, environment, page_parts, short_store, write_page
 from reports.pictures import Picture
 from reports.reading import photo_view
 from reports.view import PhotoView
@@ -57,7 +57,7 @@ def comparison_json(report: ComparisonReport) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
 
 
-def write_comparison(path: Path, report: ComparisonReport, photos_of: PhotosOf, take: TakePictures) -> None:
+def write_comparison(path: Path, report: ComparisonReport, photos_of: PhotosOf, render: RenderThumbnails) -> None:
     """Write the page to `path`, whole or not at all: `MAX_SETS` sets with pictures, the others in words."""
     shown = report.changed[:MAX_SETS]
     write_page(
@@ -68,14 +68,14 @@ def write_comparison(path: Path, report: ComparisonReport, photos_of: PhotosOf, 
         made_at=f"{report.made_at:%d %B %Y, %H:%M} UTC".lstrip("0"),
         labels=list(Label),
         percent=percent,
-        sets=_shown(report, shown, photos_of, take),
+        sets=_shown(report, shown, photos_of, render),
         others=report.changed[MAX_SETS:],
         **page_parts("panels.css", "comparison.css"),
     )
 
 
 def _shown(
-    report: ComparisonReport, shown: Sequence[ComparedSet], photos_of: PhotosOf, take: TakePictures
+    report: ComparisonReport, shown: Sequence[ComparedSet], photos_of: PhotosOf, render: RenderThumbnails
 ) -> Iterator[dict[str, Any]]:
     for found in shown:
         first = {photo.key: photo_view(photo) for photo in photos_of(found.set_id, report.first.id)}
@@ -83,7 +83,7 @@ def _shown(
         both = first.keys() & second.keys()
         moved = sorted(both, key=lambda key: (-_shift(first[key], second[key]), -(second[key].probability or 0), key))
         keys = [key for key in moved if first[key].probability is not None][:PHOTOS_SHOWN]
-        pictures = take([(views[key], True) for key in keys for views in (first, second)])
+        pictures = render([(views[key], True) for key in keys for views in (first, second)])
         pairs = zip(keys, pictures[::2], pictures[1::2], strict=True)
         yield {"set": found, "photos": [_pair(found, first[key], second[key], *taken) for key, *taken in pairs]}
 

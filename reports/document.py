@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from reports.view import PhotoView, Report, ReturnView
-from reports.words import explain
+from reports.words import explain_verdict
 
 
 def to_json(report: Report) -> str:
@@ -41,7 +41,7 @@ def _return(found: ReturnView) -> dict[str, Any]:
         "decided_by": found.decided_by if found.standing.decided else None,
         "decided_at": found.decided_at.isoformat() if found.decided_at else None,
         "closed_by": found.closed_by,
-        "explanation": explain(found),
+        "explanation": explain_verdict(found),
         "photos": [_photo(photo) for photo in sorted(found.photos, key=lambda photo: photo.key)],
     }
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from core.wilson import wilson_interval
 from db.queries.fleet_figures import ReturnBrief, decided_scores, labels_by_minute, most_damaged, waiting_ages
-from db.queries.tables import Wanted
+from db.queries.tables import ReportFilter
 from db.session import Sessions
 from reports.view import Standing
 
@@ -61,7 +61,9 @@ class FleetReport:
         return {standing: counts[standing] for standing in Standing if counts[standing]}
 
 
-def read_fleet(sessions: Sessions, wanted: Wanted, zone: ZoneInfo, now: datetime, vehicles: int = 12) -> FleetReport:
+def read_fleet(
+    sessions: Sessions, wanted: ReportFilter, zone: ZoneInfo, now: datetime, vehicles: int = 12
+) -> FleetReport:
     """The period's charts; a fixed number of queries."""
     return FleetReport(
         days=by_local_day(labels_by_minute(sessions, wanted), zone),

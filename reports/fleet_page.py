@@ -13,7 +13,7 @@ from db.queries.fleet_figures import ReturnBrief
 from db.queries.tables import ReportTable
 from reports.export import shown_columns, shown_rows
 from reports.fleet import Day, FleetReport
-from reports.page import TakePictures, data_uri, environment, page_parts, short_store, write_page
+from reports.page import RenderThumbnails, data_uri, environment, page_parts, short_store, write_page
 from reports.reading import photo_view
 from reports.view import Standing
 from reports.words import percent
@@ -50,7 +50,7 @@ class FleetPage:
     table_first: bool = False
 
 
-def write_fleet_page(path: Path, page: FleetPage, take: TakePictures) -> None:
+def write_fleet_page(path: Path, page: FleetPage, render: RenderThumbnails) -> None:
     """Write the page to `path`, whole or not at all."""
     write_page(
         path,
@@ -63,7 +63,7 @@ def write_fleet_page(path: Path, page: FleetPage, take: TakePictures) -> None:
         reliability=[_dot(found) for found in page.fleet.reliability],
         reviewed=sum(found.returns for found in page.fleet.reliability),
         sections=[
-            {"title": section.title, "empty": section.empty, "cards": _cards(section.returns, page.photos, take)}
+            {"title": section.title, "empty": section.empty, "cards": _cards(section.returns, page.photos, render)}
             for section in page.sections
         ],
         tables=[_table(table, page.zone) for table in page.tables],
@@ -131,12 +131,12 @@ def _dot(found: Any) -> dict[str, Any]:
 
 
 def _cards(
-    returns: Sequence[ReturnBrief], photos: Mapping[int, Sequence[PhotoReport]], take: TakePictures
+    returns: Sequence[ReturnBrief], photos: Mapping[int, Sequence[PhotoReport]], render: RenderThumbnails
 ) -> list[dict[str, Any]]:
     """Each return with the picture of its most suspicious photo, the heat map laid over."""
     worst = [_worst(photos.get(found.set_id, ())) for found in returns]
     wanted = [photo_view(photo) for photo in worst if photo is not None]
-    taken = dict(zip((photo.key for photo in wanted), take([(photo, True) for photo in wanted]), strict=True))
+    taken = dict(zip((photo.key for photo in wanted), render([(photo, True) for photo in wanted]), strict=True))
     cards = []
     for found, photo in zip(returns, worst, strict=True):
         picture = taken.get(photo.key) if photo else None

@@ -11,10 +11,10 @@ from typing import Any
 import structlog
 
 from core.domain import PhotoLoader, PhotoStatus, PhotoStore
-from reports.page import TakePictures, data_uri, environment, page_parts, script_parts, short_store, write_text
-from reports.pictures import Picture, Studio
+from reports.page import RenderThumbnails, data_uri, environment, page_parts, script_parts, short_store, write_text
+from reports.pictures import Picture, Thumbnailer
 from reports.view import PhotoView, Report, ReturnView, Standing
-from reports.words import explain, explain_closing, explain_photo, percent
+from reports.words import explain_closing, explain_photo, explain_verdict, percent
 
 MAX_PICTURES = 1000  # at about 15 kB each some 20 MB, which a phone still opens
 
@@ -38,29 +38,29 @@ def write_html_report(
     A photo larger than `max_bytes`, gone, changed or refused is shown without a picture, and the log counts them.
     """
     with ThreadPoolExecutor(threads, thread_name_prefix="picture") as executor:
-        studio = Studio(store, loader, executor, max_bytes)
-        write_html(path, report, studio.take, max_pictures=max_pictures)
-    if studio.missed:
-        key, reason = next(iter(studio.missed.items()))
-        log.warning("photos_without_picture", count=len(studio.missed), first=key, reason=reason)
+        thumbnailer = Thumbnailer(store, loader, executor, max_bytes)
+        write_html(path, report, thumbnailer.render, max_pictures=max_pictures)
+    if thumbnailer.missed:
+        key, reason = next(iter(thumbnailer.missed.items()))
+        log.warning("photos_without_picture", count=len(thumbnailer.missed), first=key, reason=reason)
 
 
-def write_html(path: Path, report: Report, take_pictures: TakePictures, *, max_pictures: int = MAX_PICTURES) -> None:
+def write_html(path: Path, report: Report, render: RenderThumbnails, *, max_pictures: int = MAX_PICTURES) -> None:
     """Write the page to `path`, whole or not at all.
 
     At most `max_pictures` photos get a picture, those of the most urgent returns first; the page says so.
     """
-    write_text(path, html(report, take_pictures, max_pictures=max_pictures))
+    write_text(path, html(report, render, max_pictures=max_pictures))
 
 
-def html(report: Report, take_pictures: TakePictures, *, max_pictures: int = MAX_PICTURES) -> Iterator[str]:
+def html(report: Report, render: RenderThumbnails, *, max_pictures: int = MAX_PICTURES) -> Iterator[str]:
     """The page in pieces; a photo's picture is made when its return is reached."""
     return (
         environment()
         .get_template("report.html")
         .generate(
             report=_head(report, max_pictures),
-            returns=_returns(report, take_pictures, max_pictures),
+            returns=_returns(report, render, max_pictures),
             **page_parts(),
             **script_parts("report.js"),
         )
@@ -87,7 +87,7 @@ def _head(report: Report, max_pictures: int) -> dict[str, Any]:
     }
 
 
-def _returns(report: Report, take_pictures: TakePictures, max_pictures: int) -> Iterator[dict[str, Any]]:
+def _returns(report: Report, render: RenderThumbnails, max_pictures: int) -> Iterator[dict[str, Any]]:
     left = max_pictures
     for number, found in enumerate(report.returns, start=1):
         photos = found.photos_by_damage
@@ -105,9 +105,9 @@ def _returns(report: Report, take_pictures: TakePictures, max_pictures: int) -> 
             "where": " · ".join(where),
             "words": " ".join([found.vehicle, *where, found.standing.value]).lower(),
             "count": _count(found),
-            "why": explain(found),
+            "why": explain_verdict(found),
             "closing": _closing(found),
-            "pictured": _pictured(found, beside, take_pictures),
+            "pictured": _pictured(found, beside, render),
             "listed": [_named(photo) for photo in photos if photo not in beside],
         }
 
@@ -117,9 +117,9 @@ def _has_picture(photo: PhotoView) -> bool:
     return photo.status in (PhotoStatus.OK, PhotoStatus.UNUSABLE)
 
 
-def _pictured(found: ReturnView, photos: list[PhotoView], take_pictures: TakePictures) -> list[dict[str, Any]]:
+def _pictured(found: ReturnView, photos: list[PhotoView], render: RenderThumbnails) -> list[dict[str, Any]]:
     wanted = [(photo, _wants_heat(found, photo)) for photo in photos if _has_picture(photo)]
-    taken = dict(zip((photo.key for photo, _ in wanted), take_pictures(wanted), strict=True))
+    taken = dict(zip((photo.key for photo, _ in wanted), render(wanted), strict=True))
     return [_figure(found, photo, taken.get(photo.key)) for photo in photos]
 
 

@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo
 from db import queries
 from db.queries import night_figures as reading
 from db.queries.fleet_figures import ReturnBrief, new_damage_since
-from db.queries.tables import ReportTable, Wanted, report_table
+from db.queries.tables import ReportFilter, ReportTable, report_table
 from db.session import Sessions
 from reports.drift import Drift, drift
 from reports.fleet import read_fleet
 from reports.fleet_page import FleetPage, Section, write_fleet_page
-from reports.page import TakePictures
+from reports.page import RenderThumbnails
 
 SHOWN = 200  # returns named in the JSON
 PICTURED = 24  # of them on the page
@@ -58,9 +58,9 @@ def read_night(sessions: Sessions, bucket: str, counts: dict[str, int], since: d
     )
 
 
-def night_page(sessions: Sessions, bucket: str, zone: ZoneInfo, night: Night, take: TakePictures) -> bytes:
+def night_page(sessions: Sessions, bucket: str, zone: ZoneInfo, night: Night, render: RenderThumbnails) -> bytes:
     """The night as one HTML page."""
-    month = Wanted(bucket=bucket, since=night.made_at - 5 * WEEK)
+    month = ReportFilter(bucket=bucket, since=night.made_at - 5 * WEEK)
     shown = night.damage[:PICTURED]
     model = queries.active_model(sessions)
     photos = queries.photos_of_sets(sessions, [found.set_id for found in shown], model.id) if model else {}
@@ -79,7 +79,7 @@ def night_page(sessions: Sessions, bucket: str, zone: ZoneInfo, night: Night, ta
     )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "report.html"
-        write_fleet_page(path, page, take)
+        write_fleet_page(path, page, render)
         return path.read_bytes()
 
 
@@ -133,7 +133,7 @@ def _notes(night: Night) -> list[str]:
 
 
 def _queue(sessions: Sessions) -> ReportTable:
-    return report_table(sessions, "review_queue", Wanted(), limit=20)
+    return report_table(sessions, "review_queue", ReportFilter(), limit=20)
 
 
 def _failed(night: Night) -> ReportTable:

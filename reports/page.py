@@ -17,7 +17,7 @@ from reports.view import PhotoView
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
-TakePictures = Callable[[Sequence[tuple[PhotoView, bool]]], Sequence[Picture | None]]
+RenderThumbnails = Callable[[Sequence[tuple[PhotoView, bool]]], Sequence[Picture | None]]
 """Pictures of photos, each with its heat map where that is wanted; None where there is none to be had."""
 
 

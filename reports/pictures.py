@@ -26,7 +26,7 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class Studio:
+class Thumbnailer:
     """Takes the pictures of one store's photos; `missed` says of which it could not, and why."""
 
     store: PhotoStore
@@ -35,11 +35,11 @@ class Studio:
     max_bytes: int
     missed: dict[str, str] = field(default_factory=dict)
 
-    def take(self, wanted: Sequence[tuple[PhotoView, bool]]) -> list[Picture | None]:
+    def render(self, wanted: Sequence[tuple[PhotoView, bool]]) -> list[Picture | None]:
         """A picture for each photo, with its heat map where that is wanted; None where the photo cannot be had."""
-        return list(self.threads.map(lambda pair: self._take(*pair), wanted))
+        return list(self.threads.map(lambda pair: self._render(*pair), wanted))
 
-    def _take(self, photo: PhotoView, with_heat: bool) -> Picture | None:
+    def _render(self, photo: PhotoView, with_heat: bool) -> Picture | None:
         try:
             blob = self.store.read(photo.key, max_bytes=self.max_bytes, etag=photo.etag)
             loaded = self.loader.load(blob.data, ViewPlan(size=LONGEST))
@@ -52,9 +52,9 @@ class Studio:
 
 
 @contextmanager
-def taking_pictures(
+def open_thumbnailer(
     store: PhotoStore, settings: Settings
 ) -> Iterator[Callable[[Sequence[tuple[PhotoView, bool]]], list[Picture | None]]]:
     """A way to have pictures of the store's photos, with processes of its own to decode them."""
     with closing(make_loader(settings)) as loader, ThreadPoolExecutor(4, "picture") as threads:
-        yield Studio(store, loader, threads, settings.max_photo_bytes).take
+        yield Thumbnailer(store, loader, threads, settings.max_photo_bytes).render

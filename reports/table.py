@@ -7,7 +7,7 @@ from rich.text import Text
 
 from core.domain import PhotoStatus
 from reports.view import Report, ReturnView, Standing
-from reports.words import explain, percent
+from reports.words import explain_verdict, percent
 
 _STYLES = {
     Standing.DAMAGED: "bold red",
@@ -61,7 +61,7 @@ def _count(found: ReturnView) -> str:
 
 def _why(found: ReturnView, *, wide: bool) -> str:
     if wide:
-        return explain(found)
+        return explain_verdict(found)
     return found.worst.name if found.worst else "–"
 
 

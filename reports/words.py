@@ -46,7 +46,7 @@ def explain_photo(photo: PhotoView) -> str:
     return photo.reason or "it could not be scored"
 
 
-def explain(found: ReturnView) -> str:
+def explain_verdict(found: ReturnView) -> str:
     """One or two sentences: why the return stands where it does, and what a person should do."""
     if found.decided_by == "person":
         return f"A person decided: {found.standing.value}."

@@ -14,7 +14,7 @@ from kombu.exceptions import OperationalError
 
 from core.settings import Settings
 from db.transactions import WorkKey
-from workers.bootstrap import Held
+from workers.bootstrap import WorkerResources
 from workers.schedule import schedule
 
 log = structlog.get_logger(__name__)
@@ -82,15 +82,15 @@ def make_app(settings: Settings) -> Celery:
         beat_schedule=schedule(settings.reconcile_every),
         beat_scheduler="redbeat.RedBeatScheduler",
         beat_max_loop_interval=10,
-        walkaround_held=Held(settings, CeleryRing(app)),
+        walkaround_resources=WorkerResources(settings, CeleryPublisher(app)),
     )
     return app
 
 
-def held(app: Celery) -> Held:
+def resources(app: Celery) -> WorkerResources:
     """What the process of this application holds."""
-    held = app.conf["walkaround_held"]
-    assert isinstance(held, Held)
+    held = app.conf["walkaround_resources"]
+    assert isinstance(held, WorkerResources)
     return held
 
 
@@ -99,7 +99,7 @@ def end_worker() -> None:
     setattr(state, "should_stop", 0)  # noqa: B010  celery-types knows it as None only
 
 
-class CeleryRing:
+class CeleryPublisher:
     """Rings through Celery. A broker that is away is no error: the reconciler rings again.
 
     Finding out that it is away takes seconds each time. So after a lost ring none is tried for `PAUSE_S` seconds:
@@ -121,4 +121,4 @@ class CeleryRing:
             self._app.send_task("walkaround.classify", args=message, queue=queue, retry=False)
         except OperationalError as error:
             self._silent_until = self._clock() + self.PAUSE_S
-            log.warning("doorbell_lost", set_id=work.set_id, problem=str(error), silent_seconds=self.PAUSE_S)
+            log.warning("publish_failed", set_id=work.set_id, problem=str(error), silent_seconds=self.PAUSE_S)

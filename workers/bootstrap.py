@@ -19,7 +19,7 @@ from core.storage.options import S3Options
 from db import queries, transactions
 from db.queries import ModelRow
 from db.session import Sessions, check_version, make_engine, make_sessions
-from workers.context import Context, Ring, Scoring
+from workers.context import Context, Publisher, Scoring
 from workers.telemetry import Progress
 
 
@@ -58,7 +58,7 @@ def policy_of(settings: Settings, card: Card) -> Policy:
     return read_policy(settings.policy) if settings.policy else card.policy
 
 
-def make_context(settings: Settings, ring: Ring) -> Context:
+def make_context(settings: Settings, publish: Publisher) -> Context:
     """Connect to the store and the database. Raises `SettingsInvalid`, `StoreRefused`, `DatabaseUnusable`."""
     store = make_store(settings)
     engine = make_engine(settings.database_url.get_secret_value(), pool_size=settings.concurrency + 4)
@@ -69,7 +69,7 @@ def make_context(settings: Settings, ring: Ring) -> Context:
         layout=KeyLayout(settings.key_template, single_vehicle=store.name.rstrip("/").rpartition("/")[2]),
         rules=settings.rules,
         sessions=make_sessions(engine),
-        ring=ring,
+        publish=publish,
     )
 
 
@@ -119,7 +119,7 @@ def _named(model: ModelIdentity) -> str:
     return f"{model.name} (weights {model.weights_sha256[:12]})"
 
 
-def activate_model(settings: Settings, sessions: Sessions) -> int:
+def activate_configured_model(settings: Settings, sessions: Sessions) -> int:
     """Make the settings' model the one that verdicts are given by; its id."""
     artefact = make_artefact(settings)
     identity = identity_in(artefact, settings.precision)
@@ -128,12 +128,12 @@ def activate_model(settings: Settings, sessions: Sessions) -> int:
     return model_id
 
 
-class Held:
+class WorkerResources:
     """What one worker process holds, each part made when first needed and by the process that needs it."""
 
-    def __init__(self, settings: Settings, ring: Ring) -> None:
+    def __init__(self, settings: Settings, publish: Publisher) -> None:
         self._settings = settings
-        self._ring = ring
+        self._publish = publish
         self._lock = Lock()
         self._context: Context | None = None
         self._scoring: Scoring | None = None
@@ -143,7 +143,7 @@ class Held:
     def context(self) -> Context:
         with self._lock:
             if self._context is None:
-                self._context = make_context(self._settings, self._ring)
+                self._context = make_context(self._settings, self._publish)
             return self._context
 
     @property

@@ -14,7 +14,7 @@ from db.session import Sessions
 from db.transactions import WorkKey
 
 
-class Ring(Protocol):
+class Publisher(Protocol):
     """Tells a queue that work is due. Only a doorbell: a ring that is lost costs time, never work."""
 
     def __call__(self, work: WorkKey, queue: str) -> None: ...
@@ -29,7 +29,7 @@ class Context:
     layout: KeyLayout
     rules: CompletionRules
     sessions: Sessions
-    ring: Ring
+    publish: Publisher
 
 
 @dataclass(frozen=True, slots=True)

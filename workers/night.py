@@ -7,7 +7,7 @@ import structlog
 
 from core.keys import REPORTS
 from reports.night_page import Night, night_document, night_page, read_night
-from reports.pictures import taking_pictures
+from reports.pictures import open_thumbnailer
 from workers.bootstrap import own_place
 from workers.context import Context
 from workers.outgoing import tell
@@ -36,8 +36,8 @@ def _write(context: Context, night: Night) -> tuple[str, bytes]:
     store = own_place(context, context.settings.reports)
     day = night.made_at.astimezone(context.settings.zone).date()
     page, document = f"{REPORTS}fleet-{day}.html", f"{REPORTS}fleet-{day}.json"
-    with taking_pictures(context.store, context.settings) as take:
-        html = night_page(context.sessions, context.store.name, context.settings.zone, night, take)
+    with open_thumbnailer(context.store, context.settings) as render:
+        html = night_page(context.sessions, context.store.name, context.settings.zone, night, render)
     store.write(page, html, content_type="text/html; charset=utf-8")
     text = json.dumps(
         night_document(context.store.name, night, page), indent=2, ensure_ascii=False, allow_nan=False

@@ -17,13 +17,13 @@ from core.keys import validate_key
 from core.nightly import scan_is_due
 from core.policy import Policy
 from db import queries, transactions
-from db.transactions import Claim, Finish, IngestOutcome, TakenIn, WorkKey
+from db.transactions import Claim, Finish, IngestOutcome, IntakeResult, WorkKey
 from workers import telemetry
 from workers.arrival import arrival
 from workers.context import Context, Scoring
 from workers.listing import ListedSet, differs, listed_sets, side_by_side
 from workers.review_objects import write_missing_reviews
-from workers.scoring import LeaseLost, score_photos
+from workers.scoring import LeaseLost, score_set
 
 log = structlog.get_logger(__name__)
 
@@ -34,15 +34,15 @@ TAKEN_IN = 250
 
 
 @dataclass(frozen=True, slots=True)
-class Reconciled:
+class ReconcileResult:
     """What one tick did: work rung for again, sets looked at again."""
 
-    rung: int
+    published: int
     looked: int
 
 
 @dataclass(slots=True)
-class Scanned:
+class ScanResult:
     """What a scan saw and mended; `strays` are objects under the scanned prefix that belong to no set.
 
     `reviews_written` had no object in the store until now; `reviews_unwritten` are not known to have one still.
@@ -90,7 +90,7 @@ def ingest_listing(
         context.sessions, bucket, ref, seen.photos, seen.completeness, seen.manifest, expected, now, gone
     )
     for work in outcome.opened:
-        context.ring(work, "classify")
+        context.publish(work, "classify")
     return outcome
 
 
@@ -105,7 +105,7 @@ def classify(context: Context, scoring: Scoring, work: WorkKey) -> Finish | None
     started = perf_counter()
     with bound_contextvars(set_key=claim.ref.set_key, set_id=work.set_id, generation=work.generation):
         try:
-            results = score_photos(context, scoring, claim)
+            results = score_set(context, scoring, claim)
             seconds = perf_counter() - started
             outcome = transactions.finish(context.sessions, claim, results, policy, datetime.now(UTC), seconds)
         except LeaseLost:
@@ -145,7 +145,7 @@ def _give_back(context: Context, claim: Claim, error: Exception, *, is_bug: bool
     transactions.release(context.sessions, claim, delay, f"{type(error).__name__}: {error}", is_bug=is_bug)
 
 
-def reconcile(context: Context) -> Reconciled:
+def reconcile(context: Context) -> ReconcileResult:
     """Open work that is missing, ring for all that is due, look again at sets whose quiet period or deadline has come.
 
     Runs every minute; two at once do no harm. It asks the database what should be done and is not: never who died.
@@ -153,10 +153,10 @@ def reconcile(context: Context) -> Reconciled:
     _open_rescoring(context)  # sets that were complete before there was a model, or while one was swapped
     due = transactions.due_work(context.sessions, BATCH, context.settings.republish_after)
     for work, queue in due:
-        context.ring(work, queue)
+        context.publish(work, queue)
     waiting = transactions.sets_due(context.sessions, datetime.now(UTC), BATCH)
     looked = sum(_look_again(context, set_key) for bucket, set_key in waiting if bucket == context.store.name)
-    return Reconciled(rung=len(due), looked=looked)
+    return ReconcileResult(published=len(due), looked=looked)
 
 
 def _look_again(context: Context, set_key: str) -> bool:
@@ -169,7 +169,7 @@ def _look_again(context: Context, set_key: str) -> bool:
     return True
 
 
-def scan(context: Context, kind: str = "fleet") -> Scanned:
+def scan(context: Context, kind: str = "fleet") -> ScanResult:
     """List the whole store, ingest what events missed, notice what is gone, open rescoring for a new model.
 
     Then write the reviews that have no object in the store yet.
@@ -179,7 +179,7 @@ def scan(context: Context, kind: str = "fleet") -> Scanned:
     """
     bucket, root = context.store.name, context.layout.root
     scan_id = transactions.start_scan(context.sessions, kind, bucket, root, datetime.now(UTC))
-    scanned = Scanned()
+    scanned = ScanResult()
     known = queries.set_rows(context.sessions, bucket, root)
     new: list[ListedSet] = []
     for listed, row in side_by_side(listed_sets(context.store, context.layout, scanned), known):
@@ -191,21 +191,21 @@ def scan(context: Context, kind: str = "fleet") -> Scanned:
         elif listed is not None:
             new.append(listed)
         if len(new) == TAKEN_IN:
-            _take_in(context, new, scanned)
+            _record_new_sets(context, new, scanned)
             new.clear()
-    _take_in(context, new, scanned)
-    scanned.rescoring = open_rescoring(context)
+    _record_new_sets(context, new, scanned)
+    scanned.rescoring = request_rescoring(context)
     _write_reviews(context, scanned)
     transactions.finish_scan(context.sessions, scan_id, asdict(scanned), datetime.now(UTC))
     log.info("scan_finished", kind=kind, **asdict(scanned))
     return scanned
 
 
-def _take_in(context: Context, new: Sequence[ListedSet], scanned: Scanned) -> None:
+def _record_new_sets(context: Context, new: Sequence[ListedSet], scanned: ScanResult) -> None:
     """Write down sets that nobody knew, in one commit as they were listed; one by one where that cannot be."""
     scanned.missing += len(new)
     now = datetime.now(UTC)
-    taken = TakenIn(frozenset(), ())
+    taken = IntakeResult(frozenset(), ())
     try:
         arrivals = [arrival(context, listed.ref, listed.objects, now) for listed in new]
         if arrivals:
@@ -213,14 +213,14 @@ def _take_in(context: Context, new: Sequence[ListedSet], scanned: Scanned) -> No
     except WalkaroundError as error:  # one of them spoils it for all; each alone tells which
         log.warning("sets_not_taken_in", problem=str(error))
     for work in taken.opened:
-        context.ring(work, "classify")
+        context.publish(work, "classify")
     scanned.repaired += len(taken.set_keys)
     for listed in new:
         if listed.ref.set_key not in taken.set_keys:
             _repair(context, listed.ref, scanned)
 
 
-def _repair(context: Context, ref: SetRef, scanned: Scanned) -> None:
+def _repair(context: Context, ref: SetRef, scanned: ScanResult) -> None:
     try:
         scanned.repaired += ingest(context, ref).changed
     except WalkaroundError as error:
@@ -228,14 +228,14 @@ def _repair(context: Context, ref: SetRef, scanned: Scanned) -> None:
         log.warning("set_not_ingested", set_key=ref.set_key, problem=str(error))
 
 
-def _write_reviews(context: Context, scanned: Scanned) -> None:
+def _write_reviews(context: Context, scanned: ScanResult) -> None:
     outcome = write_missing_reviews(context)
     scanned.reviews_written, scanned.reviews_unwritten = outcome.written, outcome.unwritten
     if outcome.problem:
         log.warning("reviews_not_written", count=outcome.unwritten, problem=outcome.problem)
 
 
-def open_rescoring(context: Context) -> int:
+def request_rescoring(context: Context) -> int:
     """Sets without a verdict by the active model are due again, on a queue that fresh returns overtake; how many."""
     total = 0
     while opened := _open_rescoring(context):
@@ -244,11 +244,11 @@ def open_rescoring(context: Context) -> int:
 
 
 def _open_rescoring(context: Context) -> int:
-    """One batch of `open_rescoring`."""
+    """One batch of `request_rescoring`."""
     active = queries.active_model(context.sessions)
     opened = transactions.open_rescoring(context.sessions, active.id, BATCH) if active else []
     for work in opened:
-        context.ring(work, "rescore")
+        context.publish(work, "rescore")
     return len(opened)
 
 
@@ -260,11 +260,11 @@ def open_shadow(context: Context, model_id: int, since: datetime | None = None, 
     ):
         total, after = total + len(opened), opened[-1].set_id
         for work in opened:
-            context.ring(work, "rescore")
+            context.publish(work, "rescore")
     return total
 
 
-def scan_if_due(context: Context) -> Scanned | None:
+def scan_if_due(context: Context) -> ScanResult | None:
     """Tonight's fleet scan and its report, unless it was made or is being made."""
     settings = context.settings
     started, finished = queries.last_scan(context.sessions, "fleet", context.store.name)

@@ -20,7 +20,7 @@ _AT_ONCE = 16  # requests: a store far away answers one in some hundredths of a 
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WriteResult:
     """Objects that are new, reviews that are not known to have one, and why the first of those has none."""
 
     written: int = 0
@@ -28,7 +28,7 @@ class Written:
     problem: str | None = None
 
 
-def write_reviews(context: Context, lines: Iterable[ReviewLine]) -> Written:
+def write_reviews(context: Context, lines: Iterable[ReviewLine]) -> WriteResult:
     """Write recorded reviews, each where nothing lies yet. A store that fails is left alone; nothing is raised."""
     try:
         place = _place(context)
@@ -46,10 +46,10 @@ def write_reviews(context: Context, lines: Iterable[ReviewLine]) -> Written:
                     written += outcome
                 else:
                     unwritten, problem = unwritten + 1, problem or str(outcome)
-    return Written(written, unwritten, problem)
+    return WriteResult(written, unwritten, problem)
 
 
-def write_missing_reviews(context: Context) -> Written:
+def write_missing_reviews(context: Context) -> WriteResult:
     """Write every review of the database that one listing does not show; memory: some 200 bytes a review."""
     lines = queries.review_lines(context.sessions, context.store.name)
     try:
@@ -89,8 +89,8 @@ def _record(context: Context, lines: Sequence[ReviewLine]) -> Iterator[tuple[str
         yield from ((line.object_key, outcome) for line, outcome in zip(batch, outcomes, strict=True))
 
 
-def _none_written(lines: Iterable[ReviewLine], error: WalkaroundError) -> Written:
-    return Written(unwritten=sum(1 for _ in lines), problem=str(error))
+def _none_written(lines: Iterable[ReviewLine], error: WalkaroundError) -> WriteResult:
+    return WriteResult(unwritten=sum(1 for _ in lines), problem=str(error))
 
 
 def _write(place: PhotoStore, line: ReviewLine) -> bool | WalkaroundError:

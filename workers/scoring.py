@@ -33,7 +33,7 @@ class LeaseLost(Exception):
     """Another worker has taken the set over; what was learnt is thrown away."""
 
 
-def score_photos(context: Context, scoring: Scoring, claim: Claim) -> list[PhotoResult]:
+def score_set(context: Context, scoring: Scoring, claim: Claim) -> list[PhotoResult]:
     """Results for the photos that have none yet, chunk by chunk, while the lease is kept.
 
     Raises `LeaseLost`, `PhotoChanged` and other `Transient` errors.

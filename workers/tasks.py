@@ -3,7 +3,7 @@
 from celery import Task, shared_task
 
 from workers import pipeline
-from workers.app import held
+from workers.app import resources
 from workers.context import work_key
 
 
@@ -11,16 +11,16 @@ from workers.context import work_key
 def classify(self: Task[..., None], set_id: int, model_id: int, generation: int) -> None:
     """Score one set that the database says is due."""
     work = work_key(set_id, model_id, generation)
-    pipeline.classify(held(self.app).context, held(self.app).scoring, work)
+    pipeline.classify(resources(self.app).context, resources(self.app).scoring, work)
 
 
 @shared_task(name="walkaround.reconcile", bind=True)
 def reconcile(self: Task[..., None]) -> None:
-    """Ring again for what is due."""
-    pipeline.reconcile(held(self.app).context)
+    """Publisher again for what is due."""
+    pipeline.reconcile(resources(self.app).context)
 
 
 @shared_task(name="walkaround.nightly_scan", bind=True)
 def nightly_scan(self: Task[..., None]) -> None:
     """Scan the fleet if tonight's scan has not been made."""
-    pipeline.scan_if_due(held(self.app).context)
+    pipeline.scan_if_due(resources(self.app).context)

@@ -55,7 +55,7 @@ def fit(
     from core.errors import DatasetInvalid
     from core.model.artefact import open_artefact, write_card
     from core.training.dataset import read_samples
-    from core.training.fitting import Rates, look_at
+    from core.training.fitting import Rates, run_model
     from core.training.fitting import fit as fit_rule
 
     artefact = open_artefact(model)
@@ -64,8 +64,8 @@ def fit(
         raise DatasetInvalid(f"{manifest} has no photos of split {split!r}; name another with --split")
     with _bars() as bars:
         task = bars.add_task("photos", total=len(samples))
-        seen = look_at(artefact, samples, lambda done: bars.advance(task, done))
-    fitted = fit_rule(artefact.card, samples, seen, Rates(damaged_rate, undecided_rate, audit_share), view)
+        outputs = run_model(artefact, samples, lambda done: bars.advance(task, done))
+    fitted = fit_rule(artefact.card, samples, outputs, Rates(damaged_rate, undecided_rate, audit_share), view)
     write_card(artefact, artefact.card.model_copy(update={"fitted": fitted}))
     if as_json:
         typer.echo(fitted.model_dump_json(exclude={"vehicle"}))

@@ -181,22 +181,22 @@ def _deployed_from(registry: str) -> "Context | None":
 
     Connected to before the registry changes, so that one that is away changes neither.
     """
-    from workers.app import held, make_app
+    from workers.app import make_app, resources
 
     settings = load_settings()
     same = settings.model.rstrip("/") == registry.rstrip("/")
-    return held(make_app(settings)).context if same else None
+    return resources(make_app(settings)).context if same else None
 
 
 def _put_to_work(context: "Context | None", as_json: bool) -> None:
     """Have the registry's promoted model give this deployment's verdicts."""
-    from workers.bootstrap import activate_model
-    from workers.pipeline import open_rescoring
+    from workers.bootstrap import activate_configured_model
+    from workers.pipeline import request_rescoring
 
     if context is None:
         return
-    activate_model(context.settings, context.sessions)
-    opened = open_rescoring(context)
+    activate_configured_model(context.settings, context.sessions)
+    opened = request_rescoring(context)
     if not as_json:
         _say(f"verdicts are given by it from now on; {opened} returns will be scored again by workers started now")
 
@@ -205,14 +205,14 @@ def _roll_back_database(reason: str, as_json: bool) -> None:
     import structlog
 
     from db import queries, transactions
-    from workers.app import held, make_app
-    from workers.pipeline import open_rescoring
+    from workers.app import make_app, resources
+    from workers.pipeline import request_rescoring
 
-    context = held(make_app(load_settings())).context
+    context = resources(make_app(load_settings())).context
     model_id = transactions.reactivate_previous(context.sessions)
     name = next(row.reference for row in queries.model_versions(context.sessions) if row.id == model_id)
     structlog.get_logger(__name__).warning("model_rolled_back", version=name, reason=reason)
-    opened = open_rescoring(context)
+    opened = request_rescoring(context)
     if as_json:
         typer.echo(json.dumps({"version": model_id, "reopened": opened, "reason": reason}))
     else:

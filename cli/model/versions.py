@@ -111,7 +111,7 @@ def compare(
         raise ModelUnusable(f"{first} and {second} are the same version; name two")
     bucket = context.store.name
     counts = queries.compare_models(context.sessions, bucket, one.id, other.id, fleet)
-    changed = queries.changed_sets(context.sessions, bucket, one.id, other.id, fleet)
+    changed = queries.changed_verdicts(context.sessions, bucket, one.id, other.id, fleet)
     report = ComparisonReport(bucket, datetime.now(UTC), one, other, counts, changed)
     if as_json:
         typer.echo(comparison_json(report))
@@ -136,12 +136,12 @@ def activate(
     Examples: `walkaround model activate 2` · `WALKAROUND_MODEL=build/model-2 walkaround model activate`
     """
     from db import queries, transactions
-    from workers.bootstrap import activate_model
+    from workers.bootstrap import activate_configured_model
 
     settings = load_settings()
     context = _context(settings)
     if version is None:
-        activate_model(settings, context.sessions)
+        activate_configured_model(settings, context.sessions)
         name = settings.model
     else:
         found = queries.find_version(context.sessions, version)
@@ -154,7 +154,7 @@ def rescoring_opened(context: "Context", name: str) -> str:
     """Ask the active model for the sets it has not judged; what was done, in words."""
     from workers import pipeline
 
-    opened = pipeline.open_rescoring(context)
+    opened = pipeline.request_rescoring(context)
     return f"{name} is the active model; {opened} returns will be scored again"
 
 
@@ -212,10 +212,10 @@ def _write(context: "Context", report: "ComparisonReport", html: Path) -> None:
 
     from db import queries
     from reports.comparison import write_comparison
-    from reports.pictures import taking_pictures
+    from reports.pictures import open_thumbnailer
 
-    with taking_pictures(context.store, context.settings) as take:
-        write_comparison(html, report, partial(queries.photos_of, context.sessions), take)
+    with open_thumbnailer(context.store, context.settings) as render:
+        write_comparison(html, report, partial(queries.photos_of, context.sessions), render)
 
 
 def _as_dict(row: "VersionRow") -> dict[str, Any]:
@@ -234,6 +234,6 @@ def _as_dict(row: "VersionRow") -> dict[str, Any]:
 
 
 def _context(settings: Settings) -> "Context":
-    from workers.app import held, make_app
+    from workers.app import make_app, resources
 
-    return held(make_app(settings)).context
+    return resources(make_app(settings)).context

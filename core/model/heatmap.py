@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from core.domain import ViewPlan
 from core.errors import ModelFailed
-from core.model.pooling import Pooled
+from core.model.pooling import PooledLogits
 
 Maps = NDArray[np.floating]
 
@@ -31,7 +31,7 @@ def check_exact(maps: Maps, constants: NDArray[np.floating], logits: NDArray[np.
         )
 
 
-def compose(view_maps: Maps, plan: ViewPlan, pooled: Pooled) -> NDArray[np.float64]:
+def compose(view_maps: Maps, plan: ViewPlan, pooled: PooledLogits) -> NDArray[np.float64]:
     """One map over the whole photo for each of n photos, from view maps (n, plan.count, rows, columns).
 
     Each view's map is scaled by the view's share in the pooled logit. Without tiles that is the answer. With tiles

@@ -34,8 +34,8 @@ class Pooling(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Pooled:
-    """Pooled logits and the share of each view in them: logits = sum(weights * view logits, axis 1) + constants.
+class PooledLogits:
+    """PooledLogits logits and the share of each view in them: logits = sum(weights * view logits, axis 1) + constants.
 
     Shapes for n photos of v views: logits and constants (n,), weights (n, v); all float64.
     """
@@ -45,7 +45,7 @@ class Pooled:
     constants: Floats
 
 
-def pool(view_logits: NDArray[np.floating], pooling: Pooling) -> Pooled:
+def pool(view_logits: NDArray[np.floating], pooling: Pooling) -> PooledLogits:
     """Pool view logits of shape (photos, views), the whole photo's first.
 
     The shares are exact and not only a gradient: max picks one tile, and with p = softmax(y) over n tiles
@@ -66,4 +66,4 @@ def pool(view_logits: NDArray[np.floating], pooling: Pooling) -> Pooled:
         weights[:, 1:] = pooling.tile_mean / count + pooling.tile_logsumexp * softmax
         weights[np.arange(len(logits)), 1 + tiles.argmax(axis=1)] += pooling.tile_max
         constants = constants + pooling.tile_logsumexp * (entropy - np.log(count))
-    return Pooled(np.sum(weights * logits, axis=1) + constants, weights, constants)
+    return PooledLogits(np.sum(weights * logits, axis=1) + constants, weights, constants)

@@ -36,14 +36,16 @@ class Rates:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ModelOutputs:
     """What a model says of labelled photos: calibrated logits (n,), and pooled features of the whole photos (n, f)."""
 
     logits: NDArray[np.float64]
     features: NDArray[np.float32]
 
 
-def look_at(artefact: Artefact, samples: Sequence[Sample], advance: Callable[[int], object] = lambda _: None) -> Seen:
+def run_model(
+    artefact: Artefact, samples: Sequence[Sample], advance: Callable[[int], object] = lambda _: None
+) -> ModelOutputs:
     """Run the model over every sample as serving does. Raises `PhotoRefused`, `DatasetInvalid`, `ModelUnusable`."""
     from core.model.engine import load_engine
     from core.model.pooling import pool
@@ -56,10 +58,12 @@ def look_at(artefact: Artefact, samples: Sequence[Sample], advance: Callable[[in
         logits.append(pooled.logits / card.temperature)
         features.append(outputs.features[:: card.input.plan.count])
         advance(len(batch))
-    return Seen(np.concatenate(logits), np.concatenate(features))
+    return ModelOutputs(np.concatenate(logits), np.concatenate(features))
 
 
-def fit(card: Card, samples: Sequence[Sample], seen: Seen, rates: Rates = Rates(), view: str = "part") -> Fitted:
+def fit(
+    card: Card, samples: Sequence[Sample], outputs: ModelOutputs, rates: Rates = Rates(), view: str = "part"
+) -> Fitted:
     """The rule for this model, from photos its weights never saw (the validation split).
 
     False alarms are counted against intact photos of one `view`: close-ups by default, which look most suspicious, so
@@ -73,18 +77,18 @@ def fit(card: Card, samples: Sequence[Sample], seen: Seen, rates: Rates = Rates(
             "false alarms are; give more photos, or --view all"
         )
     groups = np.array([sample.group for sample in samples])
-    distances = unseen_distances(seen.features, groups)
+    distances = unseen_distances(outputs.features, groups)
     bare = card.model_copy(update={"fitted": None}).policy
     policy = Policy(
         damaged_at=bare.damaged_at,
         clear_below=bare.clear_below,
         false_alarms=FalseAlarms(
-            damaged_rate=rates.damaged, undecided_rate=rates.undecided, intact=fit_intact(seen.logits[wanted])
+            damaged_rate=rates.damaged, undecided_rate=rates.undecided, intact=fit_intact(outputs.logits[wanted])
         ),
         vehicle_within=round(float(np.quantile(distances, 1.0 - FLAGGED_SHARE)), 6),
         audit=AuditSample(share=rates.audit, seed=int(sha256_of(card.weights_sha256)[:8], 16)),
     )
-    space = fit_vehicle_space(seen.features, DIRECTIONS)
+    space = fit_vehicle_space(outputs.features, DIRECTIONS)
     return Fitted(policy=policy, vehicle=space, photos=len(samples), intact=int(wanted.sum()), view=view)
 
 

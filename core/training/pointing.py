@@ -24,14 +24,14 @@ LEAST_AREA = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Outlined:
+class OutlinedPhoto:
     """A damaged photo with its damage as polygons of (x, y), as shares of the photo's width and height."""
 
     sample: Sample
     polygons: tuple[NDArray[np.float64], ...]
 
 
-def read_outlined(path: Path) -> list[Outlined]:
+def read_outlined(path: Path) -> list[OutlinedPhoto]:
     """The photos of a masks.json whose damage covers at least 1 % of the photo. Raises `DatasetInvalid`."""
     try:
         items = json.loads(path.read_text(encoding="utf-8"))["items"]
@@ -40,14 +40,14 @@ def read_outlined(path: Path) -> list[Outlined]:
         raise DatasetInvalid(f"{path} cannot be read as damage outlines ({error!r})") from error
 
 
-def points_at_damage(heatmap: NDArray[np.floating], outlined: Outlined) -> bool:
+def points_at_damage(heatmap: NDArray[np.floating], outlined: OutlinedPhoto) -> bool:
     """Whether the middle of the map's highest cell lies in one of the polygons. `heatmap` spans the whole photo."""
     rows, columns = heatmap.shape
     row, column = np.unravel_index(int(np.argmax(heatmap)), heatmap.shape)
     return inside(outlined, (float(column) + 0.5) / columns, (float(row) + 0.5) / rows)
 
 
-def pointing_shares(artefact: Artefact, outlined: Sequence[Outlined]) -> dict[str, float]:
+def pointing_shares(artefact: Artefact, outlined: Sequence[OutlinedPhoto]) -> dict[str, float]:
     """The share of photos pointed at rightly: by the model, by guessing the photo's centre, by random weights.
 
     The random model is the same network, none of its weights trained (seed 0).
@@ -65,7 +65,7 @@ def pointing_shares(artefact: Artefact, outlined: Sequence[Outlined]) -> dict[st
     return {**shares, "centre guess": float(np.mean([inside(item, 0.5, 0.5) for item in outlined]))}
 
 
-def inside(outlined: Outlined, x: float, y: float) -> bool:
+def inside(outlined: OutlinedPhoto, x: float, y: float) -> bool:
     """Whether a point (shares of width and height) lies in any polygon: even-odd rule."""
     for polygon in outlined.polygons:
         first, second = polygon, np.roll(polygon, -1, axis=0)
@@ -77,12 +77,12 @@ def inside(outlined: Outlined, x: float, y: float) -> bool:
     return False
 
 
-def _outlined(folder: Path, item: dict[str, object]) -> Outlined:
+def _outlined(folder: Path, item: dict[str, object]) -> OutlinedPhoto:
     scale = np.array([item["width"], item["height"]], dtype=np.float64)
     polygons = tuple(np.asarray(polygon, dtype=np.float64) / scale for polygon in item["polygons"])  # type: ignore[attr-defined]
     name = str(item["file"])
     sample = Sample(folder / name, name, damaged=True, split="test", group=name, source=str(item["source_repo"]))
-    return Outlined(sample, polygons)
+    return OutlinedPhoto(sample, polygons)
 
 
 def _random_network(card: Card) -> "keras.Sequential":

@@ -42,7 +42,7 @@ class Epoch:
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
+class TrainingResult:
     """The network of the epoch with the lowest validation loss, and how all of them went; epoch 0 is the head alone."""
 
     network: "keras.Sequential"
@@ -56,7 +56,7 @@ def train(
     workspace: Path,
     base_weights: Path,
     report: Report = lambda *_: None,
-) -> Trained:
+) -> TrainingResult:
     """Train, or go on with, the run in `workspace`; `report(phase, done, of)` follows it.
 
     Raises `DatasetInvalid` where the workspace belongs to a run with another recipe or other photos, `PhotoRefused`.
@@ -83,7 +83,7 @@ def train(
     tail.load_weights(workspace / f"epoch{best}.weights.h5")
     copy_back(tail, network)
     use_bfloat16(False)  # what follows is measured as it is served
-    return Trained(network, tuple(epochs), best)
+    return TrainingResult(network, tuple(epochs), best)
 
 
 def _fill(cache: FeatureCache, network: "keras.Sequential", name: str, report: Report) -> None:

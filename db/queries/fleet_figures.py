@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from core.domain import Label
 from db.dialect import UtcDateTime
-from db.queries.tables import Wanted
+from db.queries.tables import ReportFilter
 from db.session import snapshot
 
 _standing = table(
@@ -41,7 +41,7 @@ class ReturnBrief:
 
 
 @snapshot
-def labels_by_minute(session: Session, wanted: Wanted) -> list[tuple[datetime, str, int]]:
+def labels_by_minute(session: Session, wanted: ReportFilter) -> list[tuple[datetime, str, int]]:
     """(a minute, a status, returns that came back in it and stand so): as fine as any time zone's day may need."""
     view = _standing.c
     if session.get_bind().dialect.name == "postgresql":
@@ -55,7 +55,7 @@ def labels_by_minute(session: Session, wanted: Wanted) -> list[tuple[datetime, s
 
 
 @snapshot
-def waiting_ages(session: Session, wanted: Wanted, now: datetime) -> list[float]:
+def waiting_ages(session: Session, wanted: ReportFilter, now: datetime) -> list[float]:
     """Since how many seconds each return without a verdict has stood as it is; whatever the period."""
     view = _standing.c
     rows = session.scalars(select(view.last_change_at).where(view.status.in_(_WAITING), *_of_fleet(wanted)))
@@ -63,7 +63,7 @@ def waiting_ages(session: Session, wanted: Wanted, now: datetime) -> list[float]
 
 
 @snapshot
-def decided_scores(session: Session, wanted: Wanted) -> list[tuple[float, bool]]:
+def decided_scores(session: Session, wanted: ReportFilter) -> list[tuple[float, bool]]:
     """(the active model's score, whether a person called it damaged) of each return that a person decided."""
     view = _standing.c
     rows = session.execute(
@@ -75,7 +75,7 @@ def decided_scores(session: Session, wanted: Wanted) -> list[tuple[float, bool]]
 
 
 @snapshot
-def most_damaged(session: Session, wanted: Wanted, limit: int) -> list[ReturnBrief]:
+def most_damaged(session: Session, wanted: ReportFilter, limit: int) -> list[ReturnBrief]:
     """The latest damaged return of each vehicle that has one; the vehicles with the highest scores first."""
     view = _standing.c
     chosen = (
@@ -117,13 +117,13 @@ def _briefs(session: Session, set_ids: Sequence[int]) -> list[ReturnBrief]:
     return [found[set_id] for set_id in set_ids if set_id in found]
 
 
-def _of_fleet(wanted: Wanted) -> list[ColumnElement[bool]]:
+def _of_fleet(wanted: ReportFilter) -> list[ColumnElement[bool]]:
     view = _standing.c
     equal = ((view.bucket, wanted.bucket), (view.fleet, wanted.fleet), (view.vehicle_ref, wanted.vehicle))
     return [found == value for found, value in equal if value is not None]
 
 
-def _chosen(wanted: Wanted) -> list[ColumnElement[bool]]:
+def _chosen(wanted: ReportFilter) -> list[ColumnElement[bool]]:
     view = _standing.c
     since = [view.returned_at >= wanted.since] if wanted.since is not None else []
     until = [view.returned_at < wanted.until] if wanted.until is not None else []

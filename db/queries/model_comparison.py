@@ -91,7 +91,7 @@ def compare_models(session: Session, bucket: str, first: int, second: int, fleet
 
 
 @snapshot
-def changed_sets(
+def changed_verdicts(
     session: Session, bucket: str, first: int, second: int, fleet: str | None = None, limit: int | None = None
 ) -> list[ComparedSet]:
     """The sets that the two versions label differently, those whose score moved most first."""

@@ -93,7 +93,7 @@ class Backlog:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class ScanProgress:
     """Sets that have photos, those with a verdict or given up (`dead`), and the photos of all and of decided sets."""
 
     sets_total: int
@@ -153,7 +153,7 @@ def backlog(session: Session) -> Backlog:
 
 
 @snapshot
-def progress(session: Session, bucket: str) -> Progress:
+def progress(session: Session, bucket: str) -> ScanProgress:
     """How far the active model has come with the bucket's sets."""
     view = _status.c
     query = (
@@ -163,7 +163,7 @@ def progress(session: Session, bucket: str) -> Progress:
     )
     rows = [(status, sets, int(photos)) for status, sets, photos in session.execute(query)]
     done = [(sets, photos) for status, sets, photos in rows if status in list(Label)]
-    return Progress(
+    return ScanProgress(
         sets_total=sum(sets for _, sets, _ in rows),
         sets_done=sum(sets for sets, _ in done),
         photos_total=sum(photos for _, _, photos in rows),

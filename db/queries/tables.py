@@ -17,12 +17,12 @@ from db.views import VIEWS, view_comment
 
 # What a report's dates are compared with: the first of these that it has.
 _WHEN = ("day", "returned_at", "uploaded_at")
-_TRUTHS = ("needs_another_look", "agree", "sampled")
+_BOOLEAN_COLUMNS = ("needs_another_look", "agree", "sampled")
 _LATEST_FIRST = ("day", "returned_at", "decided_at", "uploaded_at")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ReportFilter:
     """Which rows: each part that is given must match. `since` (from then on) and `until` (before then) are instants.
 
     `first_day` and `last_day` are the same period in whole days, for reports that count by day.
@@ -53,7 +53,7 @@ def report_names() -> tuple[str, ...]:
 
 
 @snapshot
-def report_table(session: Session, name: str, wanted: Wanted, limit: int | None = None) -> ReportTable:
+def report_table(session: Session, name: str, wanted: ReportFilter, limit: int | None = None) -> ReportTable:
     """The report's rows, the latest first where they have a time; at most `limit`.
 
     Raises `SettingsInvalid` for a report that does not exist, or has not what its rows are to be filtered by.
@@ -78,12 +78,12 @@ def _type(name: str) -> TypeEngine[Any] | None:
         return UtcDateTime()
     if name == "day":
         return Date()
-    if name in _TRUTHS:
+    if name in _BOOLEAN_COLUMNS:
         return Boolean()
     return Json if name == "reasons" else None
 
 
-def _conditions(name: str, view: TableClause, wanted: Wanted) -> list[ColumnElement[bool]]:
+def _conditions(name: str, view: TableClause, wanted: ReportFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if wanted.bucket is not None and "bucket" in view.c:
         conditions.append(view.c.bucket == wanted.bucket)

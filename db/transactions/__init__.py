@@ -1,6 +1,6 @@
 """Every write to the database, each in one short transaction that does no other I/O."""
 
-from db.transactions.arrivals import Arrival, TakenIn, take_in
+from db.transactions.arrivals import Arrival, IntakeResult, take_in
 from db.transactions.intake import IngestOutcome, finish_scan, ingest, sets_due, start_scan
 from db.transactions.live_photos import PhotoRow
 from db.transactions.model_lifecycle import (
@@ -33,9 +33,9 @@ __all__ = [
     "Claim",
     "Finish",
     "IngestOutcome",
+    "IntakeResult",
     "PhotoResult",
     "PhotoRow",
-    "TakenIn",
     "WorkKey",
     "activate_first_model",
     "activate_model",

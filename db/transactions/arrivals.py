@@ -28,7 +28,7 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True)
-class TakenIn:
+class IntakeResult:
     """The keys of the sets that were new, and the work that was opened for those of them that are complete."""
 
     set_keys: frozenset[str]
@@ -36,7 +36,9 @@ class TakenIn:
 
 
 @transaction
-def take_in(session: Session, bucket: str, arrivals: Sequence[Arrival], expected: int | None, now: datetime) -> TakenIn:
+def take_in(
+    session: Session, bucket: str, arrivals: Sequence[Arrival], expected: int | None, now: datetime
+) -> IntakeResult:
     """Write down those of `arrivals` whose set is not known yet, as `ingest` would write each; others stay untouched.
 
     A set that another process writes down at the same moment counts as known: its listing may be newer than ours.
@@ -53,7 +55,7 @@ def take_in(session: Session, bucket: str, arrivals: Sequence[Arrival], expected
     if photos:
         session.execute(insert_for(session, Photo), photos)
     complete = [ids[arrival.ref.set_key] for arrival in new if arrival.completeness.closed_by is not None]
-    return TakenIn(frozenset(ids), _open_work(session, complete))
+    return IntakeResult(frozenset(ids), _open_work(session, complete))
 
 
 def _vehicles(session: Session, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:

@@ -16,7 +16,7 @@ from core.settings import PREFIX, load_settings
 from db.session import engine_of
 from tests.databases import PostgreSQLServer, new_database, running_postgresql
 from tests.integration.deployment import Deployment, deployment, wait_until
-from workers.app import held, make_app
+from workers.app import make_app, resources
 from workers.context import Context
 
 PHOTOS = 10  # in a set
@@ -36,7 +36,7 @@ class Deployed:
     @property
     def context(self) -> Context:
         """What a process of ours holds."""
-        return held(self.app).context
+        return resources(self.app).context
 
     def upload(self, fleet: str, number: int, photos: Sequence[bytes] = (b"",)) -> str:
         """A return of ten photos, each a content of its own: bytes behind a JPEG's end say nothing to a decoder."""
@@ -96,10 +96,10 @@ def deployed(server: PostgreSQLServer, database: str, **settings: object) -> Ite
                 if name.startswith(PREFIX)
             }
             app = make_app(load_settings(**given))
-            with engine_of(held(app).context.sessions).connect() as connection:
+            with engine_of(resources(app).context.sessions).connect() as connection:
                 yield Deployed(system, app, connection, photos)
-            # The next broker may have this one's port, and would be rung through connections that are dead: a ring that
-            # is lost is not repeated here, for no beat is running.
+            # The next broker may have this one's port and be reached through dead connections: a message that is
+            # lost is not repeated here, for no beat is running.
             pools.reset()
 
 

@@ -21,7 +21,7 @@ from tests.benchmarks.photographs import photographs
 from tests.databases import PostgreSQLServer
 from tests.integration.deployment import WALKAROUND
 from workers import pipeline
-from workers.bootstrap import activate_model
+from workers.bootstrap import activate_configured_model
 
 AT_LOWEST_PRIORITY = ("nice", "-n", "19", *WALKAROUND)
 # Workers by name: the queues they serve, and how they are started.
@@ -65,7 +65,7 @@ def measure(small: bool) -> Measured:
 def _latencies(server: PostgreSQLServer, name: str, size: Size, photos: list[bytes]) -> Iterator[float]:
     """Seconds from intake to verdict of each fresh set."""
     with deployed(server, name) as site:
-        activate_model(site.context.settings, site.context.sessions)
+        activate_configured_model(site.context.settings, site.context.sessions)
         for worker, (queues, program) in WAYS[name].items():
             site.system.start(worker, "worker", "--queues", queues, program=program)
         site.wait_for_workers()
@@ -97,11 +97,11 @@ def _open_backlog(site: Deployed, sets: int, photos: list[bytes]) -> None:
     """Sets that wait on the queue for what is scored again, rung for; returns when the first has been."""
     for number in range(sets):
         site.upload("again", number, photos)
-    pipeline.scan(replace(site.context, ring=lambda *_: None))
+    pipeline.scan(replace(site.context, publish=lambda *_: None))
     with site.context.sessions.begin() as session:
         session.execute(text("UPDATE work SET queue = 'rescore', last_published = NULL WHERE state = 'pending'"))
     for work, queue in transactions.due_work(site.context.sessions, sets, timedelta(0)):
-        site.context.ring(work, queue)
+        site.context.publish(work, queue)
     site.wait_for_verdicts("again", 1, _PATIENCE_S)
 
 

@@ -33,7 +33,7 @@ from tests.benchmarks.whole_run import Variant, model_for
 from tests.databases import PostgreSQLServer
 from workers import pipeline
 from workers.context import Context, Scoring
-from workers.scoring import score_photos
+from workers.scoring import score_set
 
 WARM_UP = 5  # sets
 LEAN: Literal["bfloat16", "float32"] = "bfloat16" if has_bfloat16() else "float32"  # the cheapest that this machine has
@@ -114,7 +114,7 @@ def _photos_alone(context: Context, scoring: Scoring, due: Sequence[transactions
     started = time.process_time()
     for claim in claims:
         assert claim is not None
-        score_photos(context, scoring, claim)
+        score_set(context, scoring, claim)
     taken = time.process_time() - started
     for claim in claims:
         assert claim is not None

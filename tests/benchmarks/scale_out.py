@@ -20,7 +20,7 @@ from tests.benchmarks.measured import Measured, Table, ratio, spread
 from tests.benchmarks.photographs import photographs
 from tests.databases import PostgreSQLServer
 from workers import pipeline
-from workers.bootstrap import activate_model
+from workers.bootstrap import activate_configured_model
 
 WORKERS = (1, 2)
 _IDLE_SECONDS = 10.0
@@ -62,7 +62,7 @@ class Site:
         self._server, self._site, self._photos = server, site, photos
         self._broker: Redis = Redis.from_url(site.context.settings.broker_url.get_secret_value())
         self._rounds = count()
-        activate_model(site.context.settings, site.context.sessions)
+        activate_configured_model(site.context.settings, site.context.sessions)
         for number in range(workers):
             site.system.start(f"worker-{number}", "worker", "--queues", "classify,rescore")
         site.wait_for_workers()

@@ -29,7 +29,7 @@ from tests.databases import running_postgresql
 from tests.integration.deployment import Deployment, deployment, s3_settings
 from tests.servers import S3Server
 from workers import pipeline
-from workers.app import held, make_app
+from workers.app import make_app, resources
 
 ROUNDS = 2  # each three minutes at a million
 STEPS = ("plain listing", "listing", "scan")
@@ -118,7 +118,7 @@ def _prepare(url: str) -> None:
 
 def _step(step: str) -> Step:
     """One step in this process, and what it took."""
-    context = held(make_app(load_settings())).context
+    context = resources(make_app(load_settings())).context
     started, cpu = time.perf_counter(), time.process_time()
     repaired = 0
     if step == "plain listing":

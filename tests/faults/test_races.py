@@ -99,7 +99,7 @@ class Actor:
         self.reviews[key] = (set_id, label.value)
 
     def reconcile(self) -> None:
-        """Ring for what is due, and let all leases run out now and then."""
+        """Publisher for what is due, and let all leases run out now and then."""
         transactions.due_work(self._sessions, 100, timedelta(0))
         if self._rng.random() < 0.2:
             transactions.end_leases(self._sessions)

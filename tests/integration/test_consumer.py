@@ -61,7 +61,7 @@ class Queue:
         """One message that names all `keys`."""
         self.send(json.dumps({"Records": [record(key) for key in keys]}))
 
-    def held(self) -> int:
+    def resources(self) -> int:
         """Messages in the queue, hidden ones too."""
         held = self.client.get_queue_attributes(
             QueueUrl=self.url,
@@ -145,17 +145,17 @@ def test_uploads_reach_the_pipeline_once_per_set(server: str, queue: Queue) -> N
     assert make_consumer(queue, ingest).poll()
 
     assert ingest.seen == ["B-MW 1+1", "B-MW 2"]
-    assert queue.held() == 0
+    assert queue.resources() == 0
 
 
 def test_a_message_is_deleted_only_after_the_commit(queue: Queue) -> None:
     queue.send_upload(photo("v1"))
     held: list[int] = []
 
-    assert make_consumer(queue, Ingest(lambda ref: held.append(queue.held()))).poll()
+    assert make_consumer(queue, Ingest(lambda ref: held.append(queue.resources()))).poll()
 
     assert held == [1]
-    assert queue.held() == 0
+    assert queue.resources() == 0
 
 
 @pytest.mark.parametrize("end", [KeyboardInterrupt(), SystemExit()])
@@ -165,7 +165,7 @@ def test_a_consumer_that_dies_before_the_commit_deletes_nothing(queue: Queue, en
     with pytest.raises(type(end)):
         make_consumer(queue, Ingest(fail_with(end))).poll()
 
-    assert queue.held() == 1
+    assert queue.resources() == 1
 
 
 def test_messages_that_can_never_be_ours_are_counted_and_deleted(queue: Queue) -> None:
@@ -177,7 +177,7 @@ def test_messages_that_can_never_be_ours_are_counted_and_deleted(queue: Queue) -
     assert make_consumer(queue, ingest).poll()
 
     assert ingest.seen == ["v1"]
-    assert queue.held() == 0
+    assert queue.resources() == 0
     after = [counted(outcome) for outcome in ("rejected", "ignored", "ingested")]
     assert [new - old for new, old in zip(after, before, strict=True)] == [3, 1, 1]
 
@@ -190,7 +190,7 @@ def test_a_message_waits_for_all_its_sets(queue: Queue) -> None:
     assert make_consumer(queue, ingest).poll()
 
     assert ingest.seen == ["good", "bad"]
-    assert queue.held() == 1
+    assert queue.resources() == 1
 
 
 def test_transient_errors_give_messages_back_for_longer_each_time(
@@ -212,7 +212,7 @@ def test_transient_errors_give_messages_back_for_longer_each_time(
 
     assert away.seen == ["v1"] * 4
     assert pauses == [10, 20, 40, 80]
-    assert queue.held() == 0
+    assert queue.resources() == 0
 
 
 def test_sets_are_not_tried_while_the_database_is_away(queue: Queue) -> None:
@@ -223,7 +223,7 @@ def test_sets_are_not_tried_while_the_database_is_away(queue: Queue) -> None:
     assert not make_consumer(queue, ingest).poll()
 
     assert len(ingest.seen) == 1
-    assert queue.held() == 3
+    assert queue.resources() == 3
 
 
 @pytest.mark.parametrize("error", [InvalidManifest("no"), RuntimeError("a bug")])
@@ -240,7 +240,7 @@ def test_what_keeps_failing_ends_in_the_dead_letter_queue(queue: Queue, error: E
         consumer.poll()
 
     assert ingest.seen == ["bad"] * 3
-    assert (queue.held(), dead.held()) == (0, 1)
+    assert (queue.resources(), dead.resources()) == (0, 1)
     queue.client.delete_queue(QueueUrl=dead.url)
 
 
@@ -253,7 +253,7 @@ def test_a_deletion_that_fails_is_survived(queue: Queue) -> None:
     queue.client.meta.events.register("before-parameter-build.sqs.DeleteMessageBatch", break_handles)
     make_consumer(queue, Ingest()).poll()
 
-    assert queue.held() == 1
+    assert queue.resources() == 1
 
 
 def test_a_queue_that_is_away_is_waited_for(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -274,7 +274,7 @@ def test_stopping_ends_the_batch_in_hand_and_no_other(queue: Queue) -> None:
     make_consumer(queue, ingest).run(stop)
 
     assert len(ingest.seen) == consumer_module.BATCH_SIZE
-    assert queue.held() == 5
+    assert queue.resources() == 5
 
 
 @pytest.mark.parametrize(("ends_well", "touches"), [(True, 1), (False, 0)])

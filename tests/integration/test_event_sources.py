@@ -38,10 +38,10 @@ ROWS = {
 
 @dataclass
 class Bells:
-    rung: list[WorkKey] = field(default_factory=list)
+    published: list[WorkKey] = field(default_factory=list)
 
     def __call__(self, work: WorkKey, queue: str) -> None:
-        self.rung.append(work)
+        self.published.append(work)
 
 
 def context_on(url: str, settings: Settings) -> Context:

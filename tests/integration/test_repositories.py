@@ -283,8 +283,8 @@ class TestWork:
         later = [arrive(sessions, set_ref(n), stored(set_ref(n), "a")).opened[0] for n in (2, 3)]
         candidate = register(sessions, "second", ModelState.CANDIDATE)
         rescore = open_rescoring(sessions, candidate, 10)
-        rung = due_work(sessions, 2, timedelta(seconds=-1))
-        assert rung == [(work, "classify"), (later[0], "classify")]
+        published = due_work(sessions, 2, timedelta(seconds=-1))
+        assert published == [(work, "classify"), (later[0], "classify")]
         everything_due = due_work(sessions, 10, timedelta(seconds=-1))
         assert everything_due == [(key, "classify") for key in (work, *later)] + [(key, "rescore") for key in rescore]
 
@@ -557,7 +557,7 @@ class TestReports:
         }
         age = (datetime.now(UTC) - NOW).total_seconds()
         assert found["V-003"]["age_seconds"] == pytest.approx(age, abs=120)
-        assert queries.progress(sessions, BUCKET) == queries.Progress(5, 2, 6, 3, 1)
+        assert queries.progress(sessions, BUCKET) == queries.ScanProgress(5, 2, 6, 3, 1)
         assert [(row["object_key"], row["reason"]) for row in view(sessions, "quarantine")] == [
             (f"{set_ref(6).set_key}b.jpg", "corrupt")
         ]

@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from core.errors import DatabaseUnavailable, DatabaseUnusable, WalkaroundError
-from db.failures import explain, is_conflict
+from db.failures import explain_failure, is_conflict
 
 URL = make_url("postgresql+psycopg://worker:s3cret@db.fleet/walkaround")
 REFUSED = 'connection failed: connection to server at "10.0.0.1", port 5432 failed: FATAL:  '
@@ -44,7 +44,7 @@ def wrapped(error: psycopg.Error) -> DBAPIError:
     ],
 )  # fmt: skip
 def test_each_trouble_has_its_words(error: psycopg.Error, kind: type[WalkaroundError], remedy: str) -> None:
-    said = explain(wrapped(error), URL)
+    said = explain_failure(wrapped(error), URL)
     assert type(said) is kind
     assert remedy in str(said)
     assert "db.fleet/walkaround" in str(said)
@@ -55,15 +55,15 @@ def test_a_broken_connection_can_be_tried_again() -> None:
     lost = OperationalError(
         "SELECT 1", {}, psycopg.OperationalError("consuming input failed"), connection_invalidated=True
     )
-    assert isinstance(explain(lost, URL), DatabaseUnavailable)
+    assert isinstance(explain_failure(lost, URL), DatabaseUnavailable)
 
 
 def test_a_busy_pool_can_be_tried_again() -> None:
-    assert isinstance(explain(PoolExhausted("QueuePool limit"), URL), DatabaseUnavailable)
+    assert isinstance(explain_failure(PoolExhausted("QueuePool limit"), URL), DatabaseUnavailable)
 
 
 def test_a_mistake_of_the_program_stays_what_it_is() -> None:
-    assert explain(ProgrammingError("SELEC", {}, errors.SyntaxError()), URL) is None
+    assert explain_failure(ProgrammingError("SELEC", {}, errors.SyntaxError()), URL) is None
 
 
 @pytest.mark.parametrize(

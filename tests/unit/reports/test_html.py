@@ -11,7 +11,7 @@ import pytest
 
 from core.domain import PhotoStatus
 from reports.html import MAX_PICTURES, html, write_html
-from reports.page import TakePictures
+from reports.page import RenderThumbnails
 from reports.pictures import Picture
 from reports.view import PhotoView, Report
 from tests.reports import decided, photo, sample_report
@@ -50,7 +50,7 @@ class Tags(HTMLParser):
             assert self._open.pop() == tag
 
 
-def page(report: Report, camera: TakePictures | None = None, max_pictures: int = MAX_PICTURES) -> str:
+def page(report: Report, camera: RenderThumbnails | None = None, max_pictures: int = MAX_PICTURES) -> str:
     return "".join(html(report, camera or Camera(), max_pictures=max_pictures))
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from core.storage.folder import FolderPhotoStore
 from core.testing.inline_loader import InlinePhotoLoader
-from reports.pictures import LONGEST, Studio
+from reports.pictures import LONGEST, Thumbnailer
 from reports.view import PhotoView
 from tests.reports import photo
 
@@ -37,19 +37,19 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def studio(folder: Path) -> Iterator[Studio]:
+def studio(folder: Path) -> Iterator[Thumbnailer]:
     with ThreadPoolExecutor(2) as threads:
-        yield Studio(FolderPhotoStore(folder), InlinePhotoLoader(), threads, max_bytes=1_000_000)
+        yield Thumbnailer(FolderPhotoStore(folder), InlinePhotoLoader(), threads, max_bytes=1_000_000)
 
 
-def scored(studio: Studio, probability: float = 0.9) -> PhotoView:
+def scored(studio: Thumbnailer, probability: float = 0.9) -> PhotoView:
     stored = studio.store.stat(KEY)
     assert stored is not None
     return replace(photo("1.jpg", probability), key=KEY, etag=stored.etag)
 
 
-def test_a_picture_is_small_has_the_photos_proportions_and_no_metadata(studio: Studio) -> None:
-    (picture,) = studio.take([(scored(studio), False)])
+def test_a_picture_is_small_has_the_photos_proportions_and_no_metadata(studio: Thumbnailer) -> None:
+    (picture,) = studio.render([(scored(studio), False)])
 
     assert picture is not None
     image = Image.open(io.BytesIO(picture.jpeg))
@@ -59,19 +59,19 @@ def test_a_picture_is_small_has_the_photos_proportions_and_no_metadata(studio: S
     assert picture.heat is None
 
 
-def test_an_upright_photo_stays_upright(studio: Studio, folder: Path) -> None:
+def test_an_upright_photo_stays_upright(studio: Thumbnailer, folder: Path) -> None:
     (folder / KEY).write_bytes(jpeg(300, 600))
 
-    (picture,) = studio.take([(scored(studio), False)])
+    (picture,) = studio.render([(scored(studio), False)])
 
     assert picture is not None
     assert (picture.width, picture.height) == (LONGEST // 2, LONGEST)
 
 
-def test_the_heat_map_is_painted_where_the_damage_is(studio: Studio) -> None:
+def test_the_heat_map_is_painted_where_the_damage_is(studio: Thumbnailer) -> None:
     heat = np.full((7, 7), -1, np.float32)
     heat[0, 0] = 3.0
-    (picture,) = studio.take([(replace(scored(studio), heatmap=heat), True)])
+    (picture,) = studio.render([(replace(scored(studio), heatmap=heat), True)])
 
     assert picture is not None
     assert picture.heat is not None
@@ -94,7 +94,7 @@ def test_the_heat_map_is_painted_where_the_damage_is(studio: Studio) -> None:
     ids=["gone", "no photo", "cut short", "another photo since", "too large"],
 )
 def test_a_photo_that_cannot_be_had_has_no_picture_and_the_others_have_theirs(
-    studio: Studio, folder: Path, spoil: Callable[[Path], object]
+    studio: Thumbnailer, folder: Path, spoil: Callable[[Path], object]
 ) -> None:
     other = folder / "returns/f/V/r/2.jpg"
     other.write_bytes(jpeg())
@@ -104,7 +104,7 @@ def test_a_photo_that_cannot_be_had_has_no_picture_and_the_others_have_theirs(
     wanted = scored(studio)
     spoil(folder / KEY)
 
-    missing, taken = studio.take([(wanted, True), (good, False)])
+    missing, taken = studio.render([(wanted, True), (good, False)])
 
     assert missing is None
     assert taken is not None

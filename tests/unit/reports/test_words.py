@@ -8,14 +8,14 @@ from core.domain import ClosedBy, PhotoStatus
 from core.errors import Refusal
 from core.photos.usability import Unusable
 from reports.view import PhotoView, ReturnView, Standing
-from reports.words import explain, explain_closing, explain_photo, percent
+from reports.words import explain_closing, explain_photo, explain_verdict, percent
 from tests.reports import decided, photo, sample_report, waiting
 
 KEY = "returns/f/V/r/"
 
 
 def words(found: ReturnView) -> str:
-    return explain(found).replace("\u00a0", " ")
+    return explain_verdict(found).replace("\u00a0", " ")
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_every_closing_rule_has_words(rule: ClosedBy) -> None:
 
 
 def test_every_standing_of_the_sample_has_a_sentence() -> None:
-    assert all(explain(found).endswith(".") for found in sample_report().returns)
+    assert all(explain_verdict(found).endswith(".") for found in sample_report().returns)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_what_a_person_should_know_of_single_photos_is_said_aloud() -> None:
         {"key": "r/3.jpg", "counted_as": "r/1.jpg"},
     ]
     reasons = {"thresholds": {"damaged_at": 0.9, "clear_below": 0.5, "intact_share": 0.0125}, "photos": photos}
-    said = explain(replace(_returned(), reasons=reasons))
+    said = explain_verdict(replace(_returned(), reasons=reasons))
     assert "one in 80 looks like this" in said
     assert "1.jpg was already used for the return returns/f/v/earlier/." in said
     assert "Not taken for a vehicle: 2.jpg." in said

@@ -28,7 +28,7 @@ PATIENCE_S = 60.0
 def context(sessions: Sessions) -> Context:
     settings = load_settings().model_copy(update={"lease": LEASE})
     return Context(
-        settings, MemoryPhotoStore(), KeyLayout(), CompletionRules(), sessions, ring=lambda work, queue: None
+        settings, MemoryPhotoStore(), KeyLayout(), CompletionRules(), sessions, publish=lambda work, queue: None
     )
 
 

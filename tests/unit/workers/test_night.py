@@ -42,7 +42,7 @@ def house(sessions: Sessions, request: pytest.FixtureRequest) -> Iterator[House]
     classifier = FixedClassifier()
     model_id = transactions.register_model(sessions, classifier.identity, POLICY)
     transactions.activate_model(sessions, model_id)
-    rung: list[tuple[transactions.WorkKey, str]] = []
+    published: list[tuple[transactions.WorkKey, str]] = []
     settings = load_settings(timezone="Europe/Riga", scan_at=time(2, 30), decode_processes=1)
     context = Context(
         settings,
@@ -50,10 +50,10 @@ def house(sessions: Sessions, request: pytest.FixtureRequest) -> Iterator[House]
         KeyLayout(request.param),
         CompletionRules(),
         sessions,
-        lambda work, queue: rung.append((work, queue)),
+        lambda work, queue: published.append((work, queue)),
     )
     with ThreadPoolExecutor(2) as fetchers:
-        yield House(context, Scoring(model_id, classifier, POLICY, InlinePhotoLoader(), fetchers), store, rung)
+        yield House(context, Scoring(model_id, classifier, POLICY, InlinePhotoLoader(), fetchers), store, published)
 
 
 def key(house: House, vehicle: str, name: str) -> str:

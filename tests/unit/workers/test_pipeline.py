@@ -54,7 +54,7 @@ class House:
     context: Context
     scoring: Scoring
     store: MemoryPhotoStore
-    rung: list[tuple[WorkKey, str]] = field(default_factory=list)
+    published: list[tuple[WorkKey, str]] = field(default_factory=list)
 
     def put(self, name: str, data: bytes, set_key: str = SET) -> None:
         self.store.write(set_key + name, data)
@@ -63,9 +63,9 @@ class House:
         return pipeline.ingest(self.context, pipeline.set_of(self.context, set_key))
 
     def answer(self) -> list[Finish | None]:
-        """What a worker does with all rings so far."""
-        rung, self.rung[:] = self.rung[:], []
-        return [pipeline.classify(self.context, self.scoring, work) for work, _ in rung]
+        """What a worker does with all messages so far."""
+        published, self.published[:] = self.published[:], []
+        return [pipeline.classify(self.context, self.scoring, work) for work, _ in published]
 
     def labels(self) -> dict[str, Label]:
         return {row.set_key: row.label for row in queries.current_verdicts(self.context.sessions)}
@@ -80,18 +80,18 @@ def house(sessions: Sessions) -> Iterator[House]:
     classifier = FixedClassifier()
     model_id = transactions.register_model(sessions, classifier.identity, POLICY)
     transactions.activate_model(sessions, model_id)
-    rung: list[tuple[WorkKey, str]] = []
+    published: list[tuple[WorkKey, str]] = []
     context = Context(
         settings=load_settings(),
         store=store,
         layout=KeyLayout(),
         rules=CompletionRules(),
         sessions=sessions,
-        ring=lambda work, queue: rung.append((work, queue)),
+        publish=lambda work, queue: published.append((work, queue)),
     )
     with ThreadPoolExecutor(4) as fetchers:
         scoring = Scoring(model_id, classifier, POLICY, InlinePhotoLoader(), fetchers)
-        yield House(context, scoring, store, rung)
+        yield House(context, scoring, store, published)
 
 
 def test_from_upload_to_verdict(house: House) -> None:
@@ -110,11 +110,11 @@ def test_events_may_come_any_number_of_times(house: House) -> None:
     house.put("1.jpg", GREEN)
     house.ingest()
     house.ingest()
-    assert len(house.rung) == 1
-    house.rung *= 3
+    assert len(house.published) == 1
+    house.published *= 3
     assert house.answer() == [Finish.VERDICT, None, None]
     house.ingest()
-    assert house.rung == []
+    assert house.published == []
 
 
 def test_a_late_photo_opens_the_next_generation_and_keeps_the_old_verdict(house: House) -> None:
@@ -227,14 +227,14 @@ def test_an_outage_postpones_and_never_gives_up(house: House) -> None:
     house.context = replace(house.context, store=store)
     store.write(SET + "1.jpg", GREEN)
     house.ingest()
-    ((work, _),) = house.rung
+    ((work, _),) = house.published
     store.away = True
     for _ in range(10):
-        house.rung[:] = [(work, "classify")]
+        house.published[:] = [(work, "classify")]
         assert house.answer() == [None]
         _make_due(house.context.sessions)
     store.away = False
-    house.rung[:] = [(work, "classify")]
+    house.published[:] = [(work, "classify")]
     assert house.answer() == [Finish.VERDICT]
 
 
@@ -248,7 +248,7 @@ class BrokenClassifier(FixedClassifier):
 def test_a_bug_gives_the_set_up_after_some_attempts_and_replay_brings_it_back(house: House) -> None:
     house.put("1.jpg", GREEN)
     house.ingest()
-    ((work, _),) = house.rung
+    ((work, _),) = house.published
     broken = replace(house.scoring, classifier=BrokenClassifier())
     for _ in range(house.context.settings.max_attempts):
         with pytest.raises(ZeroDivisionError):
@@ -266,7 +266,7 @@ def test_an_outage_before_a_bug_does_not_hasten_the_end(house: House) -> None:
     house.context = replace(house.context, store=store)
     store.write(SET + "1.jpg", GREEN)
     house.ingest()
-    ((work, _),) = house.rung
+    ((work, _),) = house.published
     store.away = True
     for _ in range(house.context.settings.max_attempts):
         assert pipeline.classify(house.context, house.scoring, work) is None
@@ -292,7 +292,7 @@ def test_half_a_photo_is_an_outage_and_not_a_bad_photo(house: House) -> None:
     cut = CutDownStore(now=lambda: LONG_AGO)
     cut.write(SET + "1.jpg", GREEN)
     house.ingest()
-    ((work, _),) = house.rung
+    ((work, _),) = house.published
     assert pipeline.classify(replace(house.context, store=cut), house.scoring, work) is None
     _make_due(house.context.sessions)
     assert pipeline.classify(house.context, house.scoring, work) is Finish.VERDICT
@@ -309,7 +309,7 @@ class SlowClassifier(FixedClassifier):
 def test_slow_work_keeps_its_lease(house: House) -> None:
     house.put("1.jpg", GREEN)
     house.ingest()
-    ((work, _),) = house.rung
+    ((work, _),) = house.published
     brief = house.context.settings.model_copy(update={"lease": timedelta(seconds=0.6)})
     house.context = replace(house.context, settings=brief)
     slow = replace(house.scoring, classifier=SlowClassifier())
@@ -325,7 +325,7 @@ def test_a_photo_that_ends_its_worker_is_found_and_quarantined(house: House) -> 
     house.put("1.jpg", GREEN)
     house.put("2.jpg", RED)
     house.ingest()
-    ((work, _),) = house.rung
+    ((work, _),) = house.published
     deadly = replace(house.scoring, classifier=DeadlyClassifier())
     for _ in range(5):
         with pytest.raises(SystemExit):
@@ -339,7 +339,7 @@ def test_a_photo_that_ends_its_worker_is_found_and_quarantined(house: House) -> 
 def test_a_photo_that_was_in_hand_when_workers_were_killed_is_not_convicted(house: House) -> None:
     house.put("1.jpg", RED)
     house.ingest()
-    ((work, _),) = house.rung
+    ((work, _),) = house.published
     deadly = replace(house.scoring, classifier=DeadlyClassifier())
     for _ in range(4):
         with pytest.raises(SystemExit):
@@ -361,13 +361,13 @@ class DeadlyClassifier(FixedClassifier):
 def test_reconcile_rings_again_for_lost_messages(house: House) -> None:
     house.put("1.jpg", GREEN)
     house.ingest()
-    house.rung.clear()
+    house.published.clear()
     at_once = house.context.settings.model_copy(update={"republish_after": timedelta(0)})
     context = replace(house.context, settings=at_once)
     pipeline.reconcile(context)
     assert house.answer() == [Finish.VERDICT]
     pipeline.reconcile(context)
-    assert house.rung == []
+    assert house.published == []
 
 
 def test_reconcile_asks_the_first_model_for_sets_that_came_before_it(sessions: Sessions, house: House) -> None:
@@ -375,7 +375,7 @@ def test_reconcile_asks_the_first_model_for_sets_that_came_before_it(sessions: S
         session.execute(text("UPDATE model_version SET state = 'retired'"))
     house.put("1.jpg", GREEN)
     assert house.ingest().opened == ()
-    assert pipeline.reconcile(house.context).rung == 0
+    assert pipeline.reconcile(house.context).published == 0
     transactions.activate_model(sessions, house.scoring.model_id)
     pipeline.reconcile(house.context)
     assert house.answer() == [Finish.VERDICT]
@@ -401,7 +401,7 @@ def test_a_scan_finds_what_no_event_told_and_then_nothing(house: House) -> None:
     assert (first.objects, first.sets, first.missing, first.repaired, first.strays) == (6, 5, 5, 5, 1)
     house.answer()
     second = pipeline.scan(house.context)
-    assert (second.sets, second.missing, second.repaired, house.rung) == (5, 0, 0, [])
+    assert (second.sets, second.missing, second.repaired, house.published) == (5, 0, 0, [])
     assert queries.last_scan(house.context.sessions, "fleet", house.store.name)[1] is not None
 
 
@@ -426,7 +426,7 @@ def test_a_scan_takes_in_many_new_sets_and_names_the_one_that_cannot_be(
     store.list = house.store.list  # type: ignore[method-assign]
     first = pipeline.scan(replace(house.context, store=store))
     assert (first.missing, first.repaired, first.failed) == (8, 7, 1)
-    assert len(house.rung) == 7
+    assert len(house.published) == 7
     assert pipeline.scan(house.context).repaired == 1
     assert house.answer() == [Finish.VERDICT] * 8
 
@@ -440,7 +440,7 @@ def test_a_new_model_is_asked_on_the_rescore_queue_and_history_stays(house: Hous
     model_id = transactions.register_model(house.context.sessions, sceptic.identity, policy)
     transactions.activate_model(house.context.sessions, model_id)
     assert pipeline.scan(house.context).rescoring == 1
-    ((work, queue),) = house.rung
+    ((work, queue),) = house.published
     assert (work.model_id, queue) == (model_id, "rescore")
     house.scoring = replace(house.scoring, model_id=model_id, classifier=sceptic, policy=policy)
     assert house.answer() == [Finish.VERDICT]
@@ -452,7 +452,7 @@ def test_work_of_another_model_is_left_to_its_workers(house: House) -> None:
     house.put("1.jpg", GREEN)
     house.ingest()
     other = replace(house.scoring, model_id=house.scoring.model_id + 1, classifier=FixedClassifier(name="other"))
-    ((work, _),) = house.rung
+    ((work, _),) = house.published
     assert pipeline.classify(house.context, other, work) is None
     assert pipeline.classify(house.context, house.scoring, work) is Finish.VERDICT
 
@@ -460,7 +460,7 @@ def test_work_of_another_model_is_left_to_its_workers(house: House) -> None:
 def shadow(house: House, identity: ModelIdentity, policy: Policy) -> int:
     candidate = transactions.begin_shadow(house.context.sessions, identity, policy)
     pipeline.open_shadow(house.context, candidate)
-    assert {queue for _, queue in house.rung} <= {"rescore"}
+    assert {queue for _, queue in house.published} <= {"rescore"}
     return candidate
 
 
@@ -495,14 +495,14 @@ def test_a_candidates_ring_that_an_active_worker_dropped_comes_again_later(house
     classifier = FixedClassifier(name="second")
     candidate = shadow(house, classifier.identity, POLICY)
     assert house.answer() == [None], "an active model's worker took it and dropped it"
-    assert pipeline.reconcile(house.context).rung == 0, "rung for within WALKAROUND_REPUBLISH_AFTER"
+    assert pipeline.reconcile(house.context).published == 0, "rung for within WALKAROUND_REPUBLISH_AFTER"
     later = replace(house.context, settings=load_settings(republish_after=0))
-    assert pipeline.reconcile(later).rung == 1
-    ((work, queue),) = house.rung
+    assert pipeline.reconcile(later).published == 1
+    ((work, queue),) = house.published
     assert (work.model_id, queue) == (candidate, "rescore")
     house.scoring = replace(house.scoring, model_id=candidate, classifier=classifier)
     assert house.answer() == [Finish.VERDICT]
-    assert pipeline.reconcile(later).rung == 0
+    assert pipeline.reconcile(later).published == 0
 
 
 def test_another_policy_over_the_same_weights_needs_no_photo(house: House) -> None:
@@ -530,14 +530,14 @@ def test_a_shadow_can_be_of_a_share_and_of_what_is_new(house: House) -> None:
         key = f"returns/harbour/V-{number}/r1/"
         house.put("1.jpg", GREEN, key)
         house.ingest(key)
-    house.rung.clear()
+    house.published.clear()
     candidate = transactions.begin_shadow(house.context.sessions, FixedClassifier(name="second").identity, POLICY)
     assert pipeline.open_shadow(house.context, candidate, since=datetime.now(UTC) + timedelta(days=1)) == 0
     some = pipeline.open_shadow(house.context, candidate, share=0.25)
     assert 5 <= some <= 15
     assert pipeline.open_shadow(house.context, candidate, share=0.25) == 0, "the same share"
     assert pipeline.open_shadow(house.context, candidate) == 40 - some
-    assert len({work.set_id for work, _ in house.rung}) == 40
+    assert len({work.set_id for work, _ in house.published}) == 40
 
 
 def test_a_shadow_that_ended_is_rung_for_no_more(house: House) -> None:
@@ -562,7 +562,7 @@ def test_the_active_models_work_is_rung_for_before_a_candidates(house: House) ->
     candidate = shadow(house, FixedClassifier(name="second").identity, POLICY)
     third = transactions.register_model(house.context.sessions, FixedClassifier(name="third").identity, POLICY)
     transactions.activate_model(house.context.sessions, third)
-    pipeline.open_rescoring(house.context)
+    pipeline.request_rescoring(house.context)
     due = transactions.due_work(house.context.sessions, 1, timedelta(seconds=-1))
     assert [work.model_id for work, _ in due] == [third]
     assert third != candidate

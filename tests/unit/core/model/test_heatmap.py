@@ -10,12 +10,12 @@ from PIL import Image
 from core.domain import ViewPlan
 from core.errors import ModelFailed
 from core.model.heatmap import TOLERANCE, check_exact, compose, decode_heatmap, encode_heatmap
-from core.model.pooling import Pooled, Pooling, pool
+from core.model.pooling import PooledLogits, Pooling, pool
 from core.photos.decode import load_photo
 
 
-def shares(*weights: float) -> Pooled:
-    return Pooled(np.zeros(1), np.array([weights], dtype=np.float64), np.zeros(1))
+def shares(*weights: float) -> PooledLogits:
+    return PooledLogits(np.zeros(1), np.array([weights], dtype=np.float64), np.zeros(1))
 
 
 def test_a_map_that_adds_up_passes() -> None:

@@ -53,7 +53,7 @@ class Brightness:
         return ViewOutputs(*(part.astype(np.float32) for part in parts))
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def resources(self) -> Iterator[None]:
         """Scores nothing inside the block; always let go at its end, or a failed test would wait for ever."""
         self.go.clear()
         try:
@@ -84,7 +84,7 @@ def classifier(device: Brightness) -> Any:
 
 def test_callers_share_batches_and_each_gets_its_own(classifier: BatchingClassifier, device: Brightness) -> None:
     values = [[10 * caller + i for i in range(3)] for caller in range(5)]
-    with ThreadPoolExecutor(6) as callers, device.held():
+    with ThreadPoolExecutor(6) as callers, device.resources():
         callers.submit(classifier.classify, [photo(200)])
         assert device.entered.wait(30)
         answers = [callers.submit(classifier.classify, [photo(value) for value in asked]) for asked in values]
@@ -96,7 +96,7 @@ def test_callers_share_batches_and_each_gets_its_own(classifier: BatchingClassif
 
 def test_the_queue_is_bounded(classifier: BatchingClassifier, device: Brightness) -> None:
     with ThreadPoolExecutor(1) as caller:
-        with device.held():
+        with device.resources():
             answer = caller.submit(classifier.classify, [photo(1)] * 100)
             assert device.entered.wait(30)
             assert wait_for_queue(classifier, BATCHES_WAITING * BATCH)
@@ -106,7 +106,7 @@ def test_the_queue_is_bounded(classifier: BatchingClassifier, device: Brightness
 
 
 def test_only_the_culprits_caller_gets_the_error(classifier: BatchingClassifier, device: Brightness) -> None:
-    with ThreadPoolExecutor(4) as callers, device.held():
+    with ThreadPoolExecutor(4) as callers, device.resources():
         callers.submit(classifier.classify, [photo(0)])
         assert device.entered.wait(30)
         good = [callers.submit(classifier.classify, [photo(value), photo(value)]) for value in (100, 120)]
@@ -162,7 +162,7 @@ def test_a_model_that_does_not_load_says_so_to_every_caller() -> None:
 def test_closing_answers_those_in_the_queue_and_frees_those_outside(
     classifier: BatchingClassifier, device: Brightness
 ) -> None:
-    with ThreadPoolExecutor(42) as callers, device.held():
+    with ThreadPoolExecutor(42) as callers, device.resources():
         answers = [callers.submit(classifier.classify, [photo(1)]) for _ in range(40)]
         assert device.entered.wait(30)
         assert wait_for_queue(classifier, BATCHES_WAITING * BATCH)

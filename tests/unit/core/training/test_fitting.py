@@ -7,7 +7,7 @@ import pytest
 from core.errors import DatasetInvalid
 from core.model.artefact import Artefact
 from core.training.dataset import Sample
-from core.training.fitting import Rates, Seen, fit, fit_intact
+from core.training.fitting import ModelOutputs, Rates, fit, fit_intact
 
 
 def test_the_fit_finds_the_distribution_it_was_drawn_from() -> None:
@@ -27,10 +27,10 @@ def test_false_alarms_are_counted_on_intact_photos_of_the_view(make_artefact: Ca
     close = np.array([sample.view == "part" for sample in found])
     damaged = np.array([sample.damaged for sample in found])
     logits = rng.normal(-4.0, 1.0, 600) + 2.0 * close + 6.0 * damaged
-    seen = Seen(logits, rng.random((600, 64)).astype(np.float32))
+    outputs = ModelOutputs(logits, rng.random((600, 64)).astype(np.float32))
     card = make_artefact().card
-    parts = fit(card, found, seen, Rates(damaged=0.1))
-    everything = fit(card, found, seen, Rates(damaged=0.1), view="all")
+    parts = fit(card, found, outputs, Rates(damaged=0.1))
+    everything = fit(card, found, outputs, Rates(damaged=0.1), view="all")
     assert (parts.intact, everything.intact) == (200, 400)
     assert parts.policy.damaged_at_rank(1, 10) > everything.policy.damaged_at_rank(1, 10)
     assert parts.policy.false_alarms is not None
@@ -38,7 +38,7 @@ def test_false_alarms_are_counted_on_intact_photos_of_the_view(make_artefact: Ca
     assert parts.vehicle is not None
     within = parts.policy.vehicle_within
     assert within is not None
-    assert (parts.vehicle.distances(seen.features) > within).mean() < 0.05
-    assert fit(card, found, seen, Rates(damaged=0.1)) == parts, "the same photos, the same rule"
+    assert (parts.vehicle.distances(outputs.features) > within).mean() < 0.05
+    assert fit(card, found, outputs, Rates(damaged=0.1)) == parts, "the same photos, the same rule"
     with pytest.raises(DatasetInvalid, match="only 0 intact photos"):
-        fit(card, found, seen, view="roof")
+        fit(card, found, outputs, view="roof")

