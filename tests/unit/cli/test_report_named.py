@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from cli.report import report
 from core.errors import SettingsInvalid
 from db.session import make_sessions
-from tests.integration.test_report_tables import tell
+from tests.integration.db.queries.test_tables import tell
 from tests.photo_sets import BUCKET
 
 APP = Typer()

@@ -26,7 +26,7 @@ from core.testing.inline_loader import InlinePhotoLoader
 from core.testing.memory_store import MemoryPhotoStore
 from db import queries, transactions
 from db.session import Sessions
-from tests.integration.test_outgoing import SECRET, Receiver
+from tests.integration.workers.test_outgoing import SECRET, Receiver
 from tests.servers import S3Server
 from tests.unit.workers.test_pipeline import GREEN, LONG_AGO, POLICY, RED, House
 from workers import pipeline

@@ -1,4 +1,4 @@
-"""What only a folder can do; the contract that all stores share is in tests/integration/test_s3_store.py."""
+"""What only a folder can do; the contract that all stores share is in tests/integration/core/storage/test_s3.py."""
 
 import os
 from operator import attrgetter

@@ -77,7 +77,7 @@ def test_what_arrives_can_be_checked(receiver: Receiver) -> None:
 
 
 def test_the_document_s_own_receiver_takes_it(receiver: Receiver) -> None:
-    text = (Path(__file__).parents[2] / "docs" / "deploy.md").read_text()
+    text = (Path(__file__).parents[3] / "docs" / "deploy.md").read_text()
     (code,) = [block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "def is_genuine" in block]
     found: dict[str, Any] = {}
     exec(code, found)

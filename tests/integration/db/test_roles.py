@@ -21,7 +21,7 @@ from db.views import VIEWS
 from tests.databases import PostgreSQLServer
 from tests.photo_sets import NOW, arrive, judge, register, set_ref, stored
 
-REPORTING = Path(__file__).parents[2] / "docs" / "reporting.md"
+REPORTING = Path(__file__).parents[3] / "docs" / "reporting.md"
 SessionsAs = Callable[[str], Sessions]
 
 

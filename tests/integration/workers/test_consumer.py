@@ -26,7 +26,7 @@ from workers.telemetry import Progress
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 BUCKET = "fleet-returns"
 
 

@@ -18,7 +18,7 @@ from core.keys import KeyLayout
 from web.webhook import make_webhook
 
 TOKEN = "x7Jq-Zt2w9RrPq4LmN8s"
-PAYLOADS = Path(__file__).parents[1] / "events"
+PAYLOADS = Path(__file__).parents[2] / "events"
 UPLOADED_SET = "returns/berlin/B-XY 12+3/2026-11-23/"
 SERVERS = ["aws", "aws-sns", "aws-eventbridge", "minio", "rustfs", "ceph", "versitygw"]
 

@@ -21,7 +21,7 @@ from db.session import make_engine
 from tests.integration.deployment import deployment, queue_of, s3_settings, wait_until
 from tests.servers import S3Server
 
-DEMO = Path(__file__).parents[2] / "demo"
+DEMO = Path(__file__).parents[3] / "demo"
 SECONDS = 420  # TensorFlow takes a minute to load on a machine that does much else
 
 pytestmark = [
