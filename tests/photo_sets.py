@@ -3,9 +3,10 @@
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from core.completeness import Completeness, Manifest, ManifestEntry
-from core.domain import ClosedBy, ModelIdentity, ModelState, PhotoStatus, SetRef, StoredObject
+from core.domain import ClosedBy, Label, ModelIdentity, ModelState, PhotoStatus, SetRef, StoredObject
 from core.policy import Policy
 from db.session import Sessions
 from db.transactions import Claim, Finish, IngestOutcome, PhotoResult, WorkKey, claim, finish, ingest, register_model
@@ -16,6 +17,8 @@ TAKEN = NOW - timedelta(hours=1)
 POLICY = Policy(damaged_at=0.8, clear_below=0.5)
 LEASE = timedelta(minutes=5)
 MARKED = Completeness(ClosedBy.MARKER)
+OPEN = Completeness(None, check_at=NOW + timedelta(minutes=10))
+EXPIRED = timedelta(seconds=-1)  # a lease that is over as soon as it is given: no test waits
 
 
 def set_ref(number: int = 1, fleet: str = "harbour", return_ref: str = "2026-11-20") -> SetRef:
@@ -98,3 +101,19 @@ def judge(sessions: Sessions, work: WorkKey, probability: float = 0.1, **statuse
     """Claim, score and finish work."""
     claimed = must_claim(sessions, work)
     return finish(sessions, claimed, scored(claimed, probability, TAKEN, **statuses), POLICY, NOW, 0.25)
+
+
+def review(set_id: int, verdict_id: int | None, key: str = "k1", **changes: Any) -> dict[str, Any]:
+    """The arguments of `add_review`, `changes` among them."""
+    return {
+        "idempotency_key": key,
+        "set_id": set_id,
+        "seen_verdict_id": verdict_id,
+        "seen_generation": 1,
+        "label": Label.DAMAGED,
+        "reason_code": "dent",
+        "reviewer": "ana",
+        "boxes": [{"key": "a", "box": [0.1, 0.2, 0.3, 0.4]}],
+        "now": NOW + timedelta(hours=2),
+        **changes,
+    }

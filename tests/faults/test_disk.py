@@ -1,6 +1,6 @@
 """Scenario 20: an SQLite database whose disk is full.
 
-One that may only be read is in tests/integration/test_database_troubles.py: a disk in use cannot be made so under it.
+One that may only be read is in tests/integration/db/test_session.py: a disk in use cannot be made so under it.
 """
 
 import os
