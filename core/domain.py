@@ -89,7 +89,7 @@ class Blob:
 class PhotoStore(Protocol):
     """Where photos lie. Keys are `/`-separated and relative to the store.
 
-    Errors: `StoreUnavailable` (try again), `StoreRefused` (a person must act).
+    Errors: `StoreUnavailable` (try again), `StoreRefused` (an operator must act).
     """
 
     @property

@@ -1,4 +1,8 @@
-"""Every error of the system. Its class says whether trying again can help; its message is for a person."""
+"""Every error of the system. Its class says who can help; its message is for a person.
+
+`Transient`: time helps. `NeedsOperator`: whoever runs Walkaround must mend something first; until then the work waits.
+`Permanent`: this photo, event or command is refused, and only another one can succeed. Every other exception is a bug.
+"""
 
 from enum import StrEnum
 
@@ -11,16 +15,23 @@ class Transient(WalkaroundError):
     """Trying again later can succeed: the work goes back with a delay."""
 
 
+class NeedsOperator(WalkaroundError):
+    """The installation must be mended by whoever runs it: credentials, a full disk, a version, a model.
+
+    The work waits, with growing pauses and any number of tries, and goes on by itself once the cause is mended.
+    """
+
+
 class Permanent(WalkaroundError):
-    """Trying again cannot succeed until a person or an event changes something."""
+    """Refused for what it is: trying the same again cannot succeed."""
 
 
 class StoreUnavailable(Transient):
     """The photo store did not answer, answered with a server error, or cut a body short."""
 
 
-class StoreRefused(Permanent):
-    """The photo store answered no: wrong bucket, missing permission, expired credentials."""
+class StoreRefused(NeedsOperator):
+    """The photo store refused: wrong bucket, missing permission, expired credentials, full disk."""
 
 
 class PhotoMissing(Permanent):
@@ -51,7 +62,7 @@ class SettingsInvalid(Permanent):
     """A setting is missing or wrong; the message names its environment variable."""
 
 
-class DatabaseUnusable(Permanent):
+class DatabaseUnusable(NeedsOperator):
     """The database is of another version, read-only, full or not there."""
 
 
@@ -63,7 +74,7 @@ class ReviewRefused(Permanent):
     """A review of something that does not exist, or under a key that another decision already has."""
 
 
-class ModelUnusable(Permanent):
+class ModelUnusable(NeedsOperator):
     """A model artefact that is missing, incomplete, or does not match its card."""
 
 
