@@ -31,7 +31,7 @@ from core.errors import WalkaroundError
 from core.settings import PREFIX, Settings
 from db import queries, transactions
 from db.session import make_engine, upgrade
-from workers import pipeline, telemetry
+from workers import health, pipeline
 from workers.app import make_app, resources
 from workers.bootstrap import activate_configured_model
 from workers.context import Context
@@ -184,7 +184,7 @@ def _read_queue(settings: Settings, context: Context) -> None:
     from workers.consumer import make_consumer, queue_depth
 
     queue_depth(settings)
-    consumer = make_consumer(settings, context, telemetry.Progress())
+    consumer = make_consumer(settings, context, health.Progress())
     Thread(target=consumer.run, args=[Event()], name="consumer", daemon=True).start()
 
 

@@ -38,7 +38,7 @@ def options(
     """Photos of returned rental cars in, one verdict per return out."""
     global _verbose  # noqa: PLW0603  typer hands options to commands, not to whoever called the application
     _verbose = verbose
-    from workers.telemetry import configure_logging
+    from workers.logs import configure_logging
 
     configure_logging("console", "WARNING")  # to stderr: what a program reads on stdout stays clean
 

@@ -12,7 +12,7 @@ from core.errors import SettingsInvalid
 from core.settings import Settings, load_settings
 
 if TYPE_CHECKING:  # what a command needs is imported when it runs
-    from workers.telemetry import Progress
+    from workers.health import Progress
 
 
 def worker(
@@ -25,8 +25,9 @@ def worker(
     Example: `walkaround worker --queues classify,rescore`
     """
     from workers.app import CLASSIFY, QUEUES, RESCORE, end_worker, make_app, resources
+    from workers.logs import follow_tasks
+    from workers.metrics import BacklogCollector
     from workers.retirement import RetirementWatch
-    from workers.telemetry import BacklogCollector, follow_tasks
 
     unknown = set(queues.split(",")) - set(QUEUES)
     if unknown:
@@ -72,7 +73,8 @@ def beat() -> None:
     from celery import signals
 
     from workers.app import make_app
-    from workers.telemetry import Progress, follow_tasks
+    from workers.health import Progress
+    from workers.logs import follow_tasks
 
     app = make_app(settings)
     follow_tasks()
@@ -92,7 +94,7 @@ def consume() -> None:
 
     from workers.app import make_app, resources
     from workers.consumer import make_consumer
-    from workers.telemetry import Progress
+    from workers.health import Progress
 
     progress = Progress()
     consumer = make_consumer(settings, resources(make_app(settings)).context, progress)
@@ -118,7 +120,8 @@ def webhook(
     from web.webhook import make_webhook, serve
     from workers import pipeline
     from workers.app import make_app, resources
-    from workers.telemetry import EVENT_MESSAGES, Progress
+    from workers.health import Progress
+    from workers.metrics import EVENT_MESSAGES
 
     if settings.webhook_token is None:
         raise SettingsInvalid("WALKAROUND_WEBHOOK_TOKEN is missing; it is the bearer token that events are posted with")
@@ -173,7 +176,7 @@ def replay() -> None:
 
 def _start(end_with: int | None = None) -> Settings:
     """Settings and logs of a long-running process."""
-    from workers.telemetry import configure_logging
+    from workers.logs import configure_logging
 
     if end_with is not None:
         _end_with_parent(end_with)

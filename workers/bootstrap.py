@@ -20,7 +20,7 @@ from db import queries, transactions
 from db.queries import ModelRow
 from db.session import Sessions, check_version, make_engine, make_sessions
 from workers.context import Context, Publisher, Scoring
-from workers.telemetry import Progress
+from workers.health import Progress
 
 
 def s3_options(settings: Settings) -> S3Options:

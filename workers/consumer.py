@@ -25,8 +25,8 @@ from core.errors import (
     WalkaroundError,
 )
 from core.settings import Settings
-from workers import telemetry
-from workers.telemetry import Progress
+from workers import metrics
+from workers.health import Progress
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -172,7 +172,7 @@ class Consumer:
             for number in named[ref]:
                 outcomes[number] = max(outcomes[number], outcome)
         for outcome in outcomes.values():
-            telemetry.EVENT_MESSAGES.labels(source="sqs", outcome=outcome.name.lower()).inc()
+            metrics.EVENT_MESSAGES.labels(source="sqs", outcome=outcome.name.lower()).inc()
         return self._settle(messages, outcomes)
 
     def _ingest_all(self, refs: Sequence[SetRef]) -> Iterator[tuple[SetRef, Outcome]]:

@@ -18,7 +18,7 @@ from core.nightly import scan_is_due
 from core.policy import Policy
 from db import queries, transactions
 from db.transactions import Claim, Finish, IngestOutcome, IntakeResult, WorkKey
-from workers import telemetry
+from workers import metrics
 from workers.arrival import arrival
 from workers.context import Context, Scoring
 from workers.listing import ListedSet, differs, listed_sets, side_by_side
@@ -120,8 +120,8 @@ def classify(context: Context, scoring: Scoring, work: WorkKey) -> Finish | None
         except Exception as error:
             _give_back(context, claim, error, is_bug=True)
             raise
-        telemetry.SETS_FINISHED.labels(outcome=outcome.value).inc()
-        telemetry.VERDICT_SECONDS.observe(seconds)
+        metrics.SETS_FINISHED.labels(outcome=outcome.value).inc()
+        metrics.VERDICT_SECONDS.observe(seconds)
         log.info("set_finished", outcome=outcome.value, photos=len(claim.photos), seconds=round(seconds, 3))
         return outcome
 

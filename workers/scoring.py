@@ -13,7 +13,7 @@ from core.model.heatmap import encode_heatmap
 from core.photos.usability import judge
 from db import transactions
 from db.transactions import Claim, PhotoResult, PhotoRow
-from workers import telemetry
+from workers import metrics
 from workers.context import Context, Scoring
 from workers.lease import kept_lease
 
@@ -50,7 +50,7 @@ def score_set(context: Context, scoring: Scoring, claim: Claim) -> list[PhotoRes
             if lost.is_set():
                 raise LeaseLost
     for result in results:
-        telemetry.PHOTOS_SCORED.labels(status=result.status.value).inc()
+        metrics.PHOTOS_SCORED.labels(status=result.status.value).inc()
     return results
 
 

@@ -22,7 +22,7 @@ from workers import pipeline
 from workers.bootstrap import make_context
 from workers.consumer import Consumer, make_sqs_client
 from workers.context import Context
-from workers.telemetry import Progress
+from workers.health import Progress
 
 TOKEN = "the-same-rows-either-way"
 SETS = ("returns/berlin/B-XY 12+3/2026-11-23/", "returns/berlin/B-Ä 50%/2026-11-23/")

@@ -88,7 +88,7 @@ def test_services_and_metrics_are_those_of_the_code() -> None:
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     for service in services:
         assert f"`{service}`" in text
-    telemetry = (ROOT / "workers" / "telemetry.py").read_text()
+    telemetry = (ROOT / "workers" / "metrics.py").read_text()
     for metric in set(re.findall(r"walkaround_[a-z_]+?(?=_total\{|\{|`)", text)):
         if metric.startswith(("walkaround_backlog", "walkaround_event", "walkaround_sets", "walkaround_photos")):
             assert f'"{metric}"' in telemetry, metric

@@ -21,7 +21,7 @@ from core.keys import KeyLayout
 from core.settings import Settings
 from workers import consumer as consumer_module
 from workers.consumer import Consumer, make_sqs_client
-from workers.telemetry import Progress
+from workers.health import Progress
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

@@ -1,0 +1,71 @@
+"""A liveness that looks at progress."""
+
+from datetime import timedelta
+
+import pytest
+
+from core.errors import DatabaseUnavailable
+from workers.health import Health, Progress
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+LIMIT = timedelta(minutes=10)
+
+
+def test_a_process_with_work_and_no_progress_becomes_unhealthy(clock: Clock) -> None:
+    progress = Progress(LIMIT, clock=clock)
+    assert progress.health().healthy
+    clock.now = 599
+    assert progress.health().healthy
+    clock.now = 601
+    assert progress.health() == Health(False, "work is due, and nothing was done for 601 s")
+
+
+def test_progress_starts_the_wait_anew(clock: Clock) -> None:
+    progress = Progress(LIMIT, clock=clock)
+    for now in range(0, 7200, 300):
+        clock.now = now
+        assert progress.health().healthy
+        progress.touch()
+    clock.now += 500
+    assert progress.health().healthy
+    clock.now += 601
+    assert not progress.health().healthy
+    progress.touch()
+    assert progress.health().healthy
+
+
+def test_an_idle_process_is_healthy_and_silence_counts_from_when_work_came(clock: Clock) -> None:
+    work = False
+    progress = Progress(LIMIT, due=lambda: work, clock=clock)
+    for now in range(0, 86_400, 600):
+        clock.now = now
+        assert progress.health() == Health(True, "nothing to do")
+    work = True
+    assert progress.health().healthy
+    clock.now += 600
+    assert progress.health().healthy
+    clock.now += 1
+    assert not progress.health().healthy
+
+
+def test_a_database_that_is_away_is_not_the_process_s_fault(clock: Clock) -> None:
+    def away() -> bool:
+        raise DatabaseUnavailable("no answer")
+
+    progress = Progress(LIMIT, due=away, clock=clock)
+    for now in (0, 10_000):
+        clock.now = now
+        assert progress.health() == Health(True, "whether work is due cannot be told: no answer")

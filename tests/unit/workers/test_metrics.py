@@ -1,0 +1,31 @@
+"""The backlog as Prometheus sees it."""
+
+from datetime import UTC, datetime, timedelta
+
+from prometheus_client import CollectorRegistry, generate_latest
+
+from core.errors import DatabaseUnavailable
+from db.queries import Backlog
+from workers.metrics import BacklogCollector
+
+
+def test_the_backlog_is_asked_at_each_scrape() -> None:
+    backlogs = [Backlog(3, 2, 1, datetime.now(UTC) - timedelta(hours=1), shadow=7), Backlog(0, 0, 0, None)]
+    registry = CollectorRegistry()
+    registry.register(BacklogCollector(lambda: backlogs.pop(0)))
+
+    text = generate_latest(registry).decode()
+    assert 'walkaround_backlog_sets{state="pending"} 3.0' in text
+    assert 'walkaround_backlog_sets{state="dead"} 1.0' in text
+    assert "walkaround_backlog_oldest_seconds 36" in text
+    assert "walkaround_shadow_sets 7.0" in text
+    assert "walkaround_backlog_oldest_seconds 0.0" in generate_latest(registry).decode()
+
+
+def test_no_old_backlog_is_told_while_the_database_is_away() -> None:
+    def away() -> Backlog:
+        raise DatabaseUnavailable("no answer")
+
+    registry = CollectorRegistry()
+    registry.register(BacklogCollector(away))
+    assert generate_latest(registry) == b""
