@@ -163,7 +163,7 @@ class Quality:
 class LoadedPhoto:
     """A photo ready to score: views are uint8 RGB of shape (plan.count, size, size, 3).
 
-    `likeness` is its perceptual hash, see `core.photos.phash_bits`.
+    `likeness` is its perceptual hash, see `core.phash_bits`.
     """
 
     views: Pixels = field(repr=False)

@@ -6,7 +6,7 @@ from typing import Any
 
 from core.canonical import sha256_of
 from core.domain import ClosedBy, Label, ModelIdentity, PhotoStatus
-from core.photos.phash_bits import differing_bits
+from core.phash_bits import differing_bits
 from core.policy import Policy, ViewRule
 
 
@@ -14,7 +14,7 @@ from core.policy import Policy, ViewRule
 class PhotoEvidence:
     """What is known of one live photo of a set. `probability` of damage is there exactly when `status` is OK.
 
-    `likeness` is the photo's perceptual hash (`core.photos.phash_bits`), `vehicle_distance` how far its features lie
+    `likeness` is the photo's perceptual hash (`core.phash_bits`), `vehicle_distance` how far its features lie
     from those of vehicles (`core.model.vehicle`), `reused_from` the key of an earlier set that holds the same photo.
     """
 

@@ -130,7 +130,7 @@ def two_bands(
 class Photo(Base):
     """One version of one object. What was learnt of it is written once; a new version is a new row.
 
-    `likeness` is its perceptual hash, `likeness_0` to `likeness_3` that hash's bands (`core.photos.phash_bits.bands`);
+    `likeness` is its perceptual hash, `likeness_0` to `likeness_3` that hash's bands (`core.phash_bits.bands`);
     `reused_from` is the earlier return that holds the same photo.
     """
 

@@ -14,9 +14,9 @@ from PIL import Image, ImageEnhance
 
 from core.domain import Pixels
 from core.model.artefact import open_artefact
+from core.phash_bits import COARSE_BITS, bands, differing_bits, differing_coarse_bits, near_halves
 from core.photos.decode import min_side_for
 from core.photos.phash import perceptual_hash
-from core.photos.phash_bits import COARSE_BITS, bands, differing_bits, differing_coarse_bits, near_halves
 from core.settings import SHIPPED_MODEL
 from core.training.dataset import Sample, read_samples
 from core.training.distort import compress, warp

@@ -1,4 +1,4 @@
-"""How a photo looks whatever its size and compression: a perceptual hash, compared by `core.photos.phash_bits`."""
+"""How a photo looks whatever its size and compression: a perceptual hash, compared by `core.phash_bits`."""
 
 from functools import cache
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from core.domain import Pixels
-from core.photos.phash_bits import SIDE
+from core.phash_bits import SIDE
 
 _SIZE = 4 * SIDE
 

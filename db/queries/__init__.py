@@ -1,8 +1,8 @@
 """What is read from the database: figures over the views, and the page-by-page walks of the scan and the audit."""
 
 from db.queries.model_comparison import ComparedSet, Comparison, changed_verdicts, compare_models
-from db.queries.model_versions import VersionRow, find_version, model_by_id, model_versions, serving_models
-from db.queries.recorded_reviews import latest_review, recorded_reviews, review_lines
+from db.queries.registered_models import VersionRow, find_version, model_by_id, model_versions, serving_models
+from db.queries.review_history import latest_review, recorded_reviews, review_lines
 from db.queries.set_photos import PhotoReport, photos_in_bucket, photos_of, photos_of_sets
 from db.queries.state import (
     Backlog,

@@ -7,7 +7,7 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from core.domain import PhotoStatus
-from core.photos.phash_bits import COARSE_BITS, differing_bits, differing_coarse_bits, near_halves
+from core.phash_bits import COARSE_BITS, differing_bits, differing_coarse_bits, near_halves
 from db.dialect import is_one_of
 from db.models import Photo, two_bands
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from core.domain import Label, ModelIdentity, PhotoStatus
 from core.errors import ModelUnusable
-from core.photos.phash_bits import BANDS, bands
+from core.phash_bits import BANDS, bands
 from core.policy import Policy, is_sampled
 from core.verdict import Decision, PhotoEvidence, decide
 from db.dialect import insert_for

@@ -40,7 +40,7 @@ JOIN vehicle v ON v.id = s.vehicle_id,
 LATERAL (SELECT to_char(back AT TIME ZONE 'UTC', 'YYYY-MM-DD-HH24MI') || '-' || n AS ref) named
 ORDER BY n;
 
--- Two hex digits of each of two rows of a perceptual hash, as core.photos.phash_bits.bands has them.
+-- Two hex digits of each of two rows of a perceptual hash, as core.phash_bits.bands has them.
 CREATE FUNCTION band(likeness text, first int) RETURNS int LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
 $$ SELECT CAST(CAST('x' || substr(likeness, first, 2) || substr(likeness, first + 4, 2) AS bit(16)) AS int) $$;
 

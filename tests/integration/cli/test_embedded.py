@@ -110,7 +110,7 @@ def test_bad_photos_and_a_killed_worker_cost_no_return_its_verdict(house: House,
     house.put("absent/_manifest.json", json.dumps({"photos": [entry]}).encode())
     scan = house.start()
     wait_until(lambda: house.is_scoring() or scan.poll() is not None, SECONDS, house.log)
-    os.kill(_only(_descendants(scan.pid), "cli worker"), signal.SIGKILL)
+    os.kill(_only(_descendants(scan.pid), "cli.main worker"), signal.SIGKILL)
     output, errors = scan.communicate(timeout=SECONDS)
     assert scan.returncode == 0, errors + house.log()
     assert "worker_restarted" in errors
@@ -128,8 +128,8 @@ def test_ended_in_any_way_it_leaves_nothing_behind_and_the_next_run_goes_on(hous
     for vehicle in range(6):
         house.put(f"V{vehicle}/01.jpg", photo)
     endings: list[tuple[int, int, Callable[[int], bool]]] = [
-        (signal.SIGTERM, 130, partial(_has, "cli worker")),
-        (signal.SIGKILL, -signal.SIGKILL, partial(_has, "decode_child")),  # while TensorFlow is being loaded
+        (signal.SIGTERM, 130, partial(_has, "cli.main worker")),
+        (signal.SIGKILL, -signal.SIGKILL, partial(_has, "sandbox.child")),  # while TensorFlow is being loaded
         (signal.SIGINT, 130, lambda _: house.is_scoring()),
     ]
     for number, code, moment in endings:
@@ -166,7 +166,7 @@ def test_up_reads_the_event_queue_and_replaces_a_dead_worker_between_two_looks(
         s3_server.s3().put_object(Bucket=s3_bucket, Key="returns/harbour/HB-1/1/01.jpg", Body=b"never read here")
         sets = text("SELECT set_key FROM photo_set")
         wait_until(lambda: len(_rows(database, sets)) == 1, SECONDS, lambda: system.log("up"))
-        os.kill(_only(_descendants(system.processes["up"].pid), "cli worker"), signal.SIGKILL)
+        os.kill(_only(_descendants(system.processes["up"].pid), "cli.main worker"), signal.SIGKILL)
         wait_until(lambda: "worker_restarted" in system.log("up"), 60, lambda: system.log("up"))
         system.processes["up"].terminate()
         assert system.processes["up"].wait(60) == 130, system.log("up")

@@ -329,7 +329,7 @@ def test_of_two_lines_of_one_import_the_later_counts(house: House) -> None:
 
 def test_many_lines_go_in_batch_by_batch(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cli.review.BATCH", 2)
-    monkeypatch.setattr("db.queries.recorded_reviews.PAGE", 2)
+    monkeypatch.setattr("db.queries.review_history.PAGE", 2)
     outcome = house.take(*(line(1, key=f"k{n}") for n in range(5)), "x", line(1, key="k9"), code=1)
     assert (outcome["added"], [item["line"] for item in outcome["refused"]]) == (6, [6])
     assert len(house.run("export").splitlines()) == 6

@@ -14,7 +14,7 @@ from core.settings import load_settings
 from db import queries, transactions
 from db.session import Sessions
 from tests.photo_sets import POLICY, register
-from tests.unit.core.model.conftest import make_artefact  # noqa: F401  a fixture
+from tests.unit.core.conftest import make_artefact  # noqa: F401  a fixture
 from workers.bootstrap import make_scoring
 
 MakeArtefact = Callable[..., Artefact]

@@ -10,7 +10,7 @@ from core.errors import ModelUnusable
 from core.model.artefact import Artefact
 from core.model.registry import open_model, open_registry
 from tests.servers import S3Server
-from tests.unit.core.model.conftest import make_artefact  # noqa: F401  a fixture
+from tests.unit.core.conftest import make_artefact  # noqa: F401  a fixture
 
 
 def test_the_promoted_model_is_fetched_verified_and_kept(

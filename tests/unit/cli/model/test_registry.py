@@ -12,7 +12,7 @@ from cli.model.registry import model_app
 from core.errors import ModelUnusable, PromotionRefused
 from core.model.artefact import Artefact
 from core.model.card import Measure, MetricSet, TrainingSource
-from tests.unit.core.model.conftest import make_artefact  # noqa: F401  a fixture
+from tests.unit.core.conftest import make_artefact  # noqa: F401  a fixture
 
 MakeArtefact = Callable[..., Artefact]
 

@@ -19,7 +19,7 @@ from core.review_line import ReviewLine
 from db import queries, transactions
 from db.session import Sessions, make_sessions
 from tests.photo_sets import MARKED, NOW, POLICY, judge, register, set_ref, stored
-from tests.unit.core.model.conftest import make_artefact  # noqa: F401  a fixture
+from tests.unit.core.conftest import make_artefact  # noqa: F401  a fixture
 
 MakeArtefact = Callable[..., Artefact]
 

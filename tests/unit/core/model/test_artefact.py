@@ -23,7 +23,7 @@ from core.model.artefact import (
 from core.model.card import parse_card
 from core.model.folding import read_network
 from core.model.stored_weights import read_weights
-from tests.unit.core.model.conftest import DESCRIPTION
+from tests.unit.core.conftest import DESCRIPTION
 
 MakeArtefact = Callable[..., Artefact]
 

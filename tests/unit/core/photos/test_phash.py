@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from core.domain import Pixels
+from core.phash_bits import differing_bits, differing_coarse_bits
 from core.photos.phash import perceptual_hash
-from core.photos.phash_bits import differing_bits, differing_coarse_bits
 from tests.unit.core.photos.pictures import scene
 
 

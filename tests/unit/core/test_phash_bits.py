@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.photos.phash_bits import BANDS, COARSE_BITS, bands, differing_bits, differing_coarse_bits, near_halves
+from core.phash_bits import BANDS, COARSE_BITS, bands, differing_bits, differing_coarse_bits, near_halves
 
 hashes = st.integers(0, 2**256 - 1).map(lambda bits: f"{bits:064x}")
 
