@@ -1,15 +1,25 @@
 """Every setting, typed, read once per process. A wrong one stops the start and names its variable."""
 
 import os
+from dataclasses import replace
 from datetime import time, timedelta
 from pathlib import Path
 from typing import Any, Literal, Self
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from core.addresses import BrokerAddress, check_database, check_web, read_broker
 from core.completeness import CompletionRules
 from core.errors import SettingsInvalid
 from core.keys import KeyLayout
@@ -28,7 +38,10 @@ def _cores() -> int:
 class Settings(BaseSettings):
     """All settings. Each is the environment variable `WALKAROUND_<NAME>`, or a file of that name under /run/secrets."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
+    # No message of pydantic's shows what was given: it may be a secret, in whole or in part.
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True, hide_input_in_errors=True
+    )
 
     store: str = Field(default="", description="Where the photos lie: s3://bucket or a folder.")
     s3_endpoint_url: str | None = Field(default=None, description="An S3-compatible server; AWS where empty.")
@@ -53,6 +66,9 @@ class Settings(BaseSettings):
     broker_url: SecretStr = Field(
         default=SecretStr("redis://localhost:6379/0"),
         description="Redis or Valkey: redis://, rediss:// or redis+socket://.",
+    )
+    broker_ca_bundle: Path | None = Field(
+        default=None, description="CA certificates for a rediss:// broker; the system's where empty."
     )
     broker_key_prefix: str = Field(
         default="walkaround:", description="Before every key in the broker, so that it can be shared."
@@ -129,7 +145,9 @@ class Settings(BaseSettings):
         default="",
         description="Where decisions also go, under reviews/: s3://..., a folder; the photos' store if empty.",
     )
-    report_webhook_url: str | None = Field(default=None, description="Told of each nightly report, signed.")
+    report_webhook_url: SecretStr | None = Field(
+        default=None, description="Each nightly report is posted here, signed. Kept as a secret: it may hold a token."
+    )
     report_webhook_secret: SecretStr | None = Field(
         default=None, description="What these messages are signed with: HMAC-SHA256, at least 16 characters."
     )
@@ -154,11 +172,28 @@ class Settings(BaseSettings):
         """Plain numbers are seconds, also when they come from the environment as text."""
         return float(value) if isinstance(value, str) and value.replace(".", "", 1).isdigit() else value
 
-    @field_validator("broker_url")
+    @field_validator("broker_url", "database_url", "report_webhook_url")
     @classmethod
-    def _known_broker(cls, value: SecretStr) -> SecretStr:
-        if not value.get_secret_value().startswith(("redis://", "rediss://", "redis+socket://")):
-            raise ValueError("write it as redis://HOST:6379/0, rediss://... or redis+socket://...")
+    def _readable_address(cls, value: SecretStr | None, field: ValidationInfo) -> SecretStr | None:
+        check = {"broker_url": read_broker, "database_url": check_database, "report_webhook_url": check_web}
+        if value is not None:
+            check[field.field_name or ""](value.get_secret_value())
+        return value
+
+    @field_validator("s3_endpoint_url", "sqs_endpoint_url", "sqs_queue_url")
+    @classmethod
+    def _web_address(cls, value: str | None) -> str | None:
+        if value is not None:
+            check_web(value)
+            if "@" in value:
+                raise ValueError("an address holds no user and password; give the keys by their own settings")
+        return value
+
+    @field_validator("broker_ca_bundle")
+    @classmethod
+    def _readable_certificates(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_file():
+            raise ValueError(f"there is no file {value}")
         return value
 
     @model_validator(mode="after")
@@ -175,9 +210,6 @@ class Settings(BaseSettings):
         secret = self.report_webhook_secret.get_secret_value() if self.report_webhook_secret else ""
         if self.report_webhook_url is None:
             return self
-        address = urlsplit(self.report_webhook_url)
-        if address.scheme not in ("https", "http") or not address.hostname:
-            raise ValueError(f"{PREFIX}REPORT_WEBHOOK_URL is no web address; write https://HOST/PATH")
         if len(secret) < SHORTEST_SECRET:
             raise ValueError(
                 f"{PREFIX}REPORT_WEBHOOK_SECRET must have at least {SHORTEST_SECRET} characters, chosen at random"
@@ -201,6 +233,14 @@ class Settings(BaseSettings):
         except SettingsInvalid as error:
             raise ValueError(str(error)) from error
         return value
+
+    @property
+    def broker(self) -> BrokerAddress:
+        """The broker's address, with the CAs that its certificate is verified by."""
+        address = read_broker(self.broker_url.get_secret_value())
+        if not address.tls or not self.broker_ca_bundle or "ssl_ca_certs" in address.tls:
+            return address
+        return replace(address, tls={**address.tls, "ssl_ca_certs": str(self.broker_ca_bundle)})
 
     @property
     def zone(self) -> ZoneInfo:

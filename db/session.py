@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
+from core.addresses import check_database
 from core.errors import DatabaseUnusable
 from db.failures import explain_failure, is_conflict
 
@@ -52,13 +53,12 @@ def make_engine(url: str, *, pool_size: int = 5) -> Engine:
     Raises `DatabaseUnusable` for an address that is neither.
     """
     try:
-        address = make_url(url)
-    except ArgumentError as error:
-        raise DatabaseUnusable("WALKAROUND_DATABASE_URL is not a database address: sqlite:///FILE") from error
+        check_database(url)
+    except ValueError as error:
+        raise DatabaseUnusable(f"WALKAROUND_DATABASE_URL: {error}") from None
+    address = make_url(url)
     if address.drivername == "sqlite":
         return _sqlite_engine(url, pool_size)
-    if address.drivername not in ("postgresql", "postgresql+psycopg"):
-        raise DatabaseUnusable(f"{address.drivername} is not supported; use sqlite:/// or postgresql+psycopg://")
     address = address.set(drivername="postgresql+psycopg")
     return create_engine(address, pool_size=pool_size, pool_pre_ping=True, connect_args=_POSTGRESQL)
 

@@ -15,6 +15,7 @@ from kombu.exceptions import OperationalError
 from core.settings import Settings
 from db.transactions import WorkKey
 from workers.bootstrap import WorkerResources
+from workers.broker import ANSWER_S, celery_settings
 from workers.schedule import schedule
 
 log = structlog.get_logger(__name__)
@@ -26,10 +27,9 @@ HARD_LIMIT = 1800  # seconds that one task may run; a set takes seconds, a fleet
 
 def make_app(settings: Settings) -> Celery:
     """A Celery application on the settings' broker. Making it connects to nothing."""
-    app = Celery(
-        "walkaround", broker=settings.broker_url.get_secret_value(), set_as_current=True, include=["workers.tasks"]
-    )
+    app = Celery("walkaround", set_as_current=True, include=["workers.tasks"])
     app.conf.update(
+        **celery_settings(settings.broker),
         # Queues separate what must not wait for each other: fresh returns never queue behind a rescore of everything.
         task_queues=[Queue(INTAKE), Queue(CLASSIFY), Queue(RESCORE)],
         task_default_queue=INTAKE,
@@ -56,7 +56,7 @@ def make_app(settings: Settings) -> Celery:
             # What dead workers held comes back within seconds instead of 93 s (measured).
             "unacked_restore_interval": 5,
             "unacked_restore_throttle": 1,
-            "socket_timeout": 10,  # an answer that does not come is not waited for
+            "socket_timeout": ANSWER_S,
             # The loop that waits for messages sends nothing and has no time-out: only the kernel's probes tell it that
             # the other end is gone, and its own default is to begin after two hours.
             "socket_keepalive": True,
@@ -73,8 +73,7 @@ def make_app(settings: Settings) -> Celery:
         worker_send_task_events=True,
         task_send_sent_event=False,
         timezone="UTC",  # the fleet's time zone is applied by core.nightly, which knows daylight saving
-        redbeat_redis_url=settings.broker_url.get_secret_value(),
-        redbeat_redis_options={"socket_timeout": 10, "socket_keepalive": True},
+        redbeat_redis_options={"socket_timeout": ANSWER_S},
         redbeat_key_prefix=f"{settings.broker_key_prefix}redbeat:",
         redbeat_lock_timeout=60,  # of two beats one sends; a killed one is replaced within this
     )

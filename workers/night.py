@@ -26,8 +26,8 @@ def report_night(context: Context, counts: dict[str, int], since: datetime | Non
         return None
     log.info("nightly_report_written", key=page)
     settings = context.settings
-    if settings.report_webhook_url and settings.report_webhook_secret:
-        tell(settings.report_webhook_url, settings.report_webhook_secret.get_secret_value(), document)
+    if (url := settings.report_webhook_url) and (secret := settings.report_webhook_secret):
+        tell(url.get_secret_value(), secret.get_secret_value(), document)
     return page
 
 

@@ -201,8 +201,8 @@ class TestDatabase:
     @pytest.mark.parametrize("url", ["secret", "mysql://someone:secret@host/name"])
     def test_an_address_of_no_database(self, walkaround: CommandLine, url: str) -> None:
         walkaround.set(database_url=url)
-        sentence = walkaround.fails(1, "db", "upgrade")
-        assert "sqlite:///" in sentence
+        sentence = walkaround.fails(2, "db", "upgrade")
+        assert "WALKAROUND_DATABASE_URL: write it as sqlite:///FILE" in sentence
         assert "secret" not in sentence
 
     def test_one_without_tables(self, walkaround: CommandLine, photos: Path) -> None:

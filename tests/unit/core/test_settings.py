@@ -1,3 +1,4 @@
+import traceback
 from datetime import timedelta
 from pathlib import Path
 
@@ -38,6 +39,11 @@ def test_plain_numbers_are_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
         ("WALKAROUND_DECODE_TIMEOUT", "nan"),
         ("WALKAROUND_METRICS_PORT", "70000"),
         ("WALKAROUND_BROKER_URL", "memory://"),
+        ("WALKAROUND_BROKER_CA_BUNDLE", "/nowhere/ca.pem"),
+        ("WALKAROUND_DATABASE_URL", "mysql://host/name"),
+        ("WALKAROUND_S3_ENDPOINT_URL", "localhost:9000"),
+        ("WALKAROUND_S3_ENDPOINT_URL", "http://key:secret@localhost:9000"),
+        ("WALKAROUND_SQS_QUEUE_URL", "events"),
         ("WALKAROUND_KEY_TEMPLATE", "{fleet.__class__}/{vehicle}/"),
         ("WALKAROUND_CONCURRENCY", "1e9"),
     ],
@@ -62,8 +68,8 @@ def test_secrets_come_from_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     [
         ("https://hooks.example/x", None, "WALKAROUND_REPORT_WEBHOOK_SECRET must have at least 16 characters"),
         ("https://hooks.example/x", "short", "WALKAROUND_REPORT_WEBHOOK_SECRET must have at least 16 characters"),
-        ("hooks.example/x", "a secret of some length", "WALKAROUND_REPORT_WEBHOOK_URL is no web address"),
-        ("ftp://hooks.example/x", "a secret of some length", "WALKAROUND_REPORT_WEBHOOK_URL is no web address"),
+        ("hooks.example/x", "a secret of some length", "WALKAROUND_REPORT_WEBHOOK_URL: it is no web address"),
+        ("ftp://hooks.example/x", "a secret of some length", "WALKAROUND_REPORT_WEBHOOK_URL: it is no web address"),
     ],
 )
 def test_a_webhook_needs_an_address_and_a_secret(url: str, secret: str | None, complaint: str) -> None:
@@ -79,3 +85,18 @@ def test_bfloat16_is_tensorflows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WALKAROUND_PRECISION", "bfloat16")
     with pytest.raises(SettingsInvalid, match="WALKAROUND_RUNTIME=openvino computes float32 and int8"):
         load_settings()
+
+
+def test_the_setting_s_certificates_are_for_tls_and_the_address_s_own_win(tmp_path: Path) -> None:
+    (bundle := tmp_path / "ca.pem").touch()
+    assert load_settings(broker_url="rediss://h", broker_ca_bundle=bundle).broker.tls["ssl_ca_certs"] == str(bundle)
+    own = load_settings(broker_url="rediss://h?ssl_ca_certs=/own.pem", broker_ca_bundle=bundle).broker
+    assert own.tls["ssl_ca_certs"] == "/own.pem"
+    assert load_settings(broker_url="redis://h", broker_ca_bundle=bundle).broker.tls == {}
+
+
+def test_no_message_of_a_wrong_setting_shows_what_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WALKAROUND_BROKER_URL", "amqp://user:TopSecret@broker//")
+    with pytest.raises(SettingsInvalid) as refused:
+        load_settings()
+    assert "TopSecret" not in "".join(traceback.format_exception(refused.value))
