@@ -191,12 +191,14 @@ class Score:
 
     `heatmap` is float32 (rows, columns) over the whole photo: each cell's contribution to the logit, positive for
     damage. `vehicle_distance` tells how unlike a vehicle the photo is (`core.model.vehicle`), where the model can.
+    `device_seconds` is the photo's share of the time that the device took for its batch.
     """
 
     probability: float
     logit: float
     heatmap: NDArray[np.float32] = field(repr=False)
     vehicle_distance: float | None = None
+    device_seconds: float = field(default=0.0, compare=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)

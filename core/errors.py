@@ -82,6 +82,10 @@ class ModelFailed(Transient):
     """The device failed while it scored photos, not through any one of them; another attempt or worker can succeed."""
 
 
+class DeviceBroken(ModelFailed):
+    """The device of this process fails again and again; only another worker can succeed, and this one must end."""
+
+
 class PromotionRefused(Permanent):
     """A model that may not become the promoted one: it would find less damage, or there is nothing to go back to."""
 

@@ -159,4 +159,5 @@ def _scored(photo: PhotoRow, sha256: str, loaded: LoadedPhoto, score: Score) -> 
         heatmap_shape=shape,
         likeness=loaded.likeness,
         vehicle_distance=score.vehicle_distance,
+        device_seconds=score.device_seconds,
     )

@@ -25,6 +25,7 @@ MAX_ARTEFACT_BYTES = 512 * 2**20
 _MODELS = {"DTypePolicy", "Sequential", "Functional", "InputLayer"}
 _CONVOLUTIONAL = {"ZeroPadding2D", "Conv2D", "BatchNormalization", "Activation", "Add", "MaxPooling2D"}
 _LAYERS = _MODELS | _CONVOLUTIONAL | {"GlobalAveragePooling2D", "Dropout", "Dense"}
+_TENSOR = "__keras_tensor__"
 _PLAIN_MODULES = {"keras.initializers", "keras.regularizers", "keras.constraints"}
 _LAYER_MODULES = {"keras", "keras.layers", "keras.models", "keras.src.models.functional"}
 
@@ -194,19 +195,21 @@ def _write_keras_file(network: "keras.Model", path: Path) -> None:
 
 
 def _check_layers(config: Any, origin: str) -> None:
-    """Refuse whatever is not a plain layer of the founding network, a Lambda or custom code above all."""
+    """Refuse whatever is not a plain layer of the classifier, a Lambda or custom code above all."""
     if isinstance(config, list):
         for item in config:
             _check_layers(item, origin)
     elif isinstance(config, dict):
         module, name = config.get("module"), config.get("class_name")
-        if "module" in config and module not in _PLAIN_MODULES | _LAYER_MODULES:
+        # Keras finds a class by its name alone too, as a Lambda; it stores only its tensors without a module.
+        names_a_class = "module" in config or ("class_name" in config and name != _TENSOR)
+        if names_a_class and module not in _PLAIN_MODULES | _LAYER_MODULES:
             raise ModelUnusable(
                 f"{origin} holds custom code ({module}.{name}), which is never run; use plain Keras layers"
             )
         if module in _LAYER_MODULES and name not in _LAYERS:
             raise ModelUnusable(
-                f"{origin} holds a layer {name}, which the founding network has not; save the model again"
+                f"{origin} holds a layer {name}, which the classifier does not have; save the model again"
             )
         for item in config.values():
             _check_layers(item, origin)

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from core.domain import Pixels
 from core.errors import ModelFailed, ModelUnusable
 from core.model.artefact import Artefact, verified_bytes
+from core.model.device import ComputeDevice, DeviceChoice, find_device
 from core.model.folding import read_head, read_network
-from core.model.forward import Outputs, build_forward, gpu_present, prepare_tensorflow
+from core.model.forward import Outputs, build_forward
 from core.model.heatmap import check_exact
 from core.model.openvino_forward import build_openvino_forward
 from core.model.openvino_graph import build_graph
@@ -50,28 +51,32 @@ def load_engine(
     *,
     precision: Precision = "auto",
     runtime: Runtime = "tensorflow",
+    device: DeviceChoice = "auto",
     batch_size: int = 32,
     threads: int | None = None,
+    on_device: Callable[[ComputeDevice], object] = lambda _: None,
 ) -> "Engine":
-    """The engine of a verified artefact on this process's device; `threads` bounds its cores, all of them where None.
+    """The engine of a verified artefact on the `device` of this process; `threads` bounds its cores, all where None.
 
     int8 runs on OpenVINO in any case, float32 on the `runtime` asked for, bfloat16 on TensorFlow. That is imported only
-    where it runs, which takes seconds. Raises `ModelUnusable`.
+    where it runs, which takes seconds. The device is logged, and given to `on_device`.
+    Raises `ModelUnusable`, and `SettingsInvalid` where a GPU is asked for and cannot be used.
     """
+    found = find_device(device, precision, runtime, threads)
+    log.info("scores are computed on %s", found)
+    on_device(found)
     if precision == "int8":
         return _load_quantised(artefact, batch_size, threads)
     if runtime == "openvino":
         return _load_on_openvino(artefact, precision, batch_size, threads)
-    prepare_tensorflow(threads)
-    if precision == "bfloat16" and not (gpu_present() or has_bfloat16()):
+    on_gpu = found.kind == "gpu"
+    if precision == "bfloat16" and not (on_gpu or has_bfloat16()):
         log.warning(
             "this processor has no bfloat16 and takes longer to imitate it than for float32; int8 is faster here"
         )
     network = read_network(verified_bytes(artefact), str(artefact.weights_path))
     inputs = artefact.card.input
-    return Engine(
-        build_forward(network, inputs.size, precision), batch_size=batch_size, flip=inputs.flip, pad=gpu_present()
-    )
+    return Engine(build_forward(network, inputs.size, precision), batch_size=batch_size, flip=inputs.flip, pad=on_gpu)
 
 
 def _load_quantised(artefact: Artefact, batch_size: int, threads: int | None) -> "Engine":
@@ -100,7 +105,8 @@ class Engine:
     def __init__(
         self, forward: Callable[[Pixels], Outputs], *, batch_size: int = 32, flip: bool = False, pad: bool = False
     ) -> None:
-        """`pad` rounds batches up to powers of two, for devices that plan each new shape anew (a GPU takes seconds).
+        """`pad` rounds batches up to powers of two, at most to `batch_size`: for devices that plan each new shape anew,
+        which takes a GPU seconds.
 
         `flip` scores each view mirrored as well and takes the mean of both.
         """
@@ -149,7 +155,8 @@ class Engine:
         count = len(batch)
         # One view alone is computed by other kernels and differs in its last bits; from two on, answers are equal to
         # the bit whatever the batch (measured, oneDNN), so that a set scored again gives the same verdict row.
-        length = max(min(2, self._batch_size), 2 ** (count - 1).bit_length() if self._pad else count)
+        wanted = 2 ** (count - 1).bit_length() if self._pad else count
+        length = min(max(2, wanted), self._batch_size)
         if length > count:
             batch = np.concatenate([batch, np.zeros((length - count, *batch.shape[1:]), np.uint8)])
         logits, heatmaps, constants, features = (output[:count] for output in self._forward(batch))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from core.domain import Pixels
 from core.errors import ModelFailed, ModelUnusable
 from core.model.folding import FoldedNetwork, Head, Step
-from core.model.network import IMAGENET_BGR_MEAN
+from core.model.network import CHANNELS
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 Outputs = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 
 
-def prepare_tensorflow(threads: int | None = None) -> None:
+def prepare_tensorflow(threads: int | None = None, *, use_gpu: bool = True) -> None:
     """Import TensorFlow and set what holds for the whole process: threads, memory of a GPU on demand, true float32.
 
-    TensorFlow takes no other number of threads once it has run: raises `ModelUnusable` then.
+    TensorFlow takes no other number of threads and no other devices once it has run: raises `ModelUnusable` then.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # its information about the processor is not for our users
     import tensorflow as tf
@@ -34,9 +34,11 @@ def prepare_tensorflow(threads: int | None = None) -> None:
     # TF32 keeps 10 bits of the mantissa: answers would differ from a CPU's by more than the 1e-3 we promise.
     tf.config.experimental.enable_tensor_float_32_execution(False)
     try:
-        for gpu in tf.config.list_physical_devices("GPU"):
+        if not use_gpu:
+            tf.config.set_visible_devices([], "GPU")
+        for gpu in tf.config.get_visible_devices("GPU"):
             tf.config.experimental.set_memory_growth(gpu, True)
-        if threads is not None:
+        if threads not in (None, tensorflow_threads()):
             tf.config.threading.set_intra_op_parallelism_threads(threads)
     except RuntimeError as error:
         raise ModelUnusable(
@@ -44,11 +46,21 @@ def prepare_tensorflow(threads: int | None = None) -> None:
         ) from error
 
 
-def gpu_present() -> bool:
-    """Whether TensorFlow will run on a GPU."""
+def tensorflow_threads() -> int:
+    """On how many threads TensorFlow computes one operation: as set, or by itself one on each core it may use."""
     import tensorflow as tf
 
-    return bool(tf.config.list_physical_devices("GPU"))
+    return tf.config.threading.get_intra_op_parallelism_threads() or len(os.sched_getaffinity(0))
+
+
+def gpu_name() -> str | None:
+    """The GPU that TensorFlow will run on, by its maker's name; None where it runs on the CPU."""
+    import tensorflow as tf
+
+    gpus = tf.config.get_visible_devices("GPU")
+    if not gpus:
+        return None
+    return str(tf.config.experimental.get_device_details(gpus[0]).get("device_name", gpus[0].name))
 
 
 def build_forward(
@@ -93,7 +105,7 @@ def trace_forward(
     }
 
     def forward(views: "tf.Tensor") -> Any:
-        pixels = tf.reverse(tf.cast(views, tf.float32), axis=[-1]) - tf.constant(IMAGENET_BGR_MEAN, tf.float32)
+        pixels = tf.cast(tf.gather(views, CHANNELS.order, axis=-1), tf.float32) - tf.constant(CHANNELS.mean, tf.float32)
         outputs: dict[str, Any] = {}
         for step in steps:
             inputs = [outputs[name] for name in step.inputs] or [tf.cast(pixels, kind)]
@@ -137,7 +149,7 @@ def _run_step(
         case "Add":
             return tf.add_n(inputs)
     raise ModelUnusable(
-        f"the layer {step.name} ({step.kind}) is not one of the founding network's; save the model again"
+        f"the layer {step.name} ({step.kind}) is not one of the classifier's (ResNet50 + head); save the model again"
     )
 
 

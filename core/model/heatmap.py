@@ -27,7 +27,7 @@ def check_exact(maps: Maps, constants: NDArray[np.floating], logits: NDArray[np.
     if not np.all(gaps <= TOLERANCE):
         raise ModelFailed(
             f"a heat map does not add up to its logit (off by {np.max(gaps):.2g}, allowed {TOLERANCE:.0e}); "
-            "the device computes wrongly or the model is not the founding network: run `walkaround model verify`"
+            "the device computes wrongly, or the model is not a ResNet50 with our head: run `walkaround model verify`"
         )
 
 

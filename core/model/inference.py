@@ -8,14 +8,16 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 
 from core.domain import ModelIdentity, Pixels, Score, ViewPlan
-from core.errors import ModelFailed, PhotoRefused, Refusal
+from core.errors import DeviceBroken, ModelFailed, PhotoRefused, Refusal
 from core.model.artefact import Artefact
 from core.model.card import Card
+from core.model.device import ComputeDevice, DeviceChoice
 from core.model.engine import ViewOutputs, load_engine
 from core.model.heatmap import check_exact, compose
 from core.model.pooling import pool
@@ -27,6 +29,8 @@ log = logging.getLogger(__name__)
 MAX_WAIT_S = 0.005
 # Batches that may wait while one is on the device; callers beyond that block, which bounds memory.
 BATCHES_WAITING = 2
+# So many batches in a row that failed although a blank photo alone failed too: the device will not recover by itself.
+MAX_DEVICE_FAILURES = 3
 
 
 class Device(Protocol):
@@ -51,21 +55,32 @@ class BatchingClassifier:
         batch_size: int = 32,
         precision: Precision = "auto",
         runtime: Runtime = "tensorflow",
+        device: DeviceChoice = "auto",
         threads: int | None = None,
+        on_device: Callable[[ComputeDevice], object] = lambda _: None,
         open_device: Callable[[], Device] | None = None,
     ) -> None:
         """`batch_size` counts views of 224 x 224 pixels, and a larger view as more: batches of any model take the same
-        memory. `open_device` stands in for the engine.
+        memory. `on_device` gets the device once it is open. `open_device` stands in for the engine.
         """
         self._card = artefact.card
         self._identity = identity_in(artefact, precision)
         self._plan = artefact.card.input.plan
         self._photos_per_batch = max(1, int(batch_size / self._plan.cost))
         views = self._photos_per_batch * self._plan.count
-        self._open_device = open_device or (
-            lambda: load_engine(artefact, precision=precision, runtime=runtime, batch_size=views, threads=threads)
+        self._open_device = open_device or partial(
+            load_engine,
+            artefact,
+            precision=precision,
+            runtime=runtime,
+            device=device,
+            batch_size=views,
+            threads=threads,
+            on_device=on_device,
         )
         self._device: Device | None = None
+        self._device_failures = 0
+        self._broken: DeviceBroken | None = None
         self._queue: deque[_Request] = deque()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -89,8 +104,8 @@ class BatchingClassifier:
         """One score per photo, in order. Blocks while the queue is full and until all are scored.
 
         Raises `PhotoRefused(CLASSIFIER_FAILED)` where one of these photos, scored alone, makes a healthy device fail;
-        `ModelFailed` where the device fails or the classifier is closed; `ModelUnusable`; `ValueError` for other
-        shapes than the plan's.
+        `ModelFailed` where the device fails or the classifier is closed; `DeviceBroken` for ever once the device has
+        failed `MAX_DEVICE_FAILURES` times in a row; `ModelUnusable`; `ValueError` for other shapes than the plan's.
         """
         check_photos(photos, self._plan)
         requests = [_Request(photo) for photo in photos]
@@ -141,38 +156,58 @@ class BatchingClassifier:
 
     def _score_batch(self, batch: list[_Request]) -> None:
         """Answer every request, whatever happens: a failed batch is scored photo by photo to find the one to blame."""
+        if self._broken is not None:
+            _refuse(batch, self._broken)
+            return
         try:
             device = self._device = self._device or self._open_device()
         except Exception as error:
-            for request in batch:
-                request.answer.set_exception(error)
+            _refuse(batch, error)
             return
         try:
             scores = score_photos(device, [request.photo for request in batch], self._card)
         except Exception as error:
             log.warning("a batch of %d photos failed (%s); scoring them one by one", len(batch), error)
-            for request in batch:
-                self._score_alone(device, request)
+            self._score_one_by_one(device, batch)
             return
+        self._device_failures = 0
         for request, score in zip(batch, scores, strict=True):
             request.answer.set_result(score)
 
-    def _score_alone(self, device: Device, request: _Request) -> None:
-        try:
-            request.answer.set_result(score_photos(device, [request.photo], self._card)[0])
-        except Exception as error:
-            request.answer.set_exception(self._blame(device, error))
+    def _score_one_by_one(self, device: Device, batch: list[_Request]) -> None:
+        """A photo that fails alone is refused if the device still scores a blank one; if not, the device has failed."""
+        for number, request in enumerate(batch):
+            try:
+                score = score_photos(device, [request.photo], self._card)[0]
+            except Exception as error:
+                try:
+                    score_photos(device, [self._blank()], self._card)
+                except Exception as failure:
+                    _refuse(batch[number:], self._count_failure(failure))
+                    return
+                request.answer.set_exception(PhotoRefused(Refusal.CLASSIFIER_FAILED, str(error)))
+            else:
+                request.answer.set_result(score)
+            self._device_failures = 0
 
-    def _blame(self, device: Device, error: Exception) -> Exception:
-        """The photo, if the device still scores a blank one; else the device."""
-        try:
-            score_photos(device, [self._blank()], self._card)
-        except Exception as failure:
-            return ModelFailed(f"the device fails even on a blank photo ({failure}); restart the worker if this stays")
-        return PhotoRefused(Refusal.CLASSIFIER_FAILED, str(error))
+    def _count_failure(self, failure: Exception) -> ModelFailed:
+        """The error for the photos that the device could not score: final after `MAX_DEVICE_FAILURES` in a row."""
+        self._device_failures += 1
+        if self._device_failures < MAX_DEVICE_FAILURES:
+            return ModelFailed(f"the device fails even on a blank photo ({failure}); other workers score these photos")
+        self._broken = DeviceBroken(
+            f"the device failed {self._device_failures} times in a row, even on blank photos ({failure}), and is not "
+            "tried again; this worker ends: check the device (`nvidia-smi`, the kernel's log), then start it again"
+        )
+        return self._broken
 
     def _blank(self) -> Pixels:
         return np.zeros((self._plan.count, self._plan.size, self._plan.size, 3), dtype=np.uint8)
+
+
+def _refuse(requests: Sequence[_Request], error: Exception) -> None:
+    for request in requests:
+        request.answer.set_exception(error)
 
 
 def check_photos(photos: Sequence[Pixels], plan: ViewPlan) -> None:
@@ -190,7 +225,9 @@ def score_photos(device: Device, photos: Sequence[Pixels], card: Card) -> list[S
     Raises whatever the device raises, and `ModelFailed` where a heat map does not add up.
     """
     plan = card.input.plan
+    started = time.perf_counter()
     outputs = device.run(np.concatenate(photos))
+    device_seconds = (time.perf_counter() - started) / len(photos)
     pooled = pool(outputs.logits.reshape(-1, plan.count), card.pooling)
     maps = outputs.heatmaps.reshape(len(photos), plan.count, *outputs.heatmaps.shape[1:])
     heatmaps = compose(maps, plan, pooled) / card.temperature
@@ -200,7 +237,7 @@ def score_photos(device: Device, photos: Sequence[Pixels], card: Card) -> list[S
     probabilities = np.exp(-np.logaddexp(0.0, -logits))
     distances = _vehicle_distances(outputs, card)
     return [
-        Score(float(probability), float(logit), heatmap.astype(np.float32), distance)
+        Score(float(probability), float(logit), heatmap.astype(np.float32), distance, device_seconds=device_seconds)
         for probability, logit, heatmap, distance in zip(probabilities, logits, heatmaps, distances, strict=True)
     ]
 

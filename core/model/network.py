@@ -1,5 +1,6 @@
-"""The founding document's network: a ResNet50 whose last stage is trained, under a small head, and what it is fed."""
+"""The classifier: ResNet50, whose last stage is trained, with a small head; and how pixels are prepared for it."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,20 @@ if TYPE_CHECKING:
 # What a card's `preprocessing` names: decoding (core.photos.decode) and `preprocess`, renamed whenever they give
 # the network other pixels. 1 kept twice a view's pixels when decoding, 2 keeps 1.5 times.
 PREPROCESSING = "imagenet-bgr-2"
-IMAGENET_BGR_MEAN = (103.939, 116.779, 123.68)  # keras.applications.resnet50.preprocess_input, mode "caffe"
 HEAD_UNITS = (256, 128)
 FROZEN_LAYERS = 143  # conv5_block1_1_conv, the first layer of the last stage, has index 143
+
+
+@dataclass(frozen=True, slots=True)
+class Channels:
+    """What the network is fed: its channel i is channel order[i] of a photo (red, green, blue), less mean[i]."""
+
+    order: tuple[int, int, int]
+    mean: tuple[float, float, float]
+
+
+# Read by training, TensorFlow and OpenVINO alike. keras.applications.resnet50.preprocess_input, mode "caffe".
+CHANNELS = Channels(order=(2, 1, 0), mean=(103.939, 116.779, 123.68))
 
 
 def build_network(input_size: int = 224, dropout: float = 0.3, base_weights: Path | None = None) -> "keras.Sequential":
@@ -58,4 +70,4 @@ def download_base(path: Path) -> Path:
 
 def preprocess(pixels: Pixels) -> NDArray[np.float32]:
     """uint8 RGB (..., 3) to what ImageNet's ResNet50 was trained on: float32 BGR, each channel less its mean."""
-    return pixels[..., ::-1].astype(np.float32) - np.asarray(IMAGENET_BGR_MEAN, dtype=np.float32)
+    return pixels[..., list(CHANNELS.order)].astype(np.float32) - np.asarray(CHANNELS.mean, dtype=np.float32)

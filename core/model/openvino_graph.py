@@ -6,7 +6,7 @@ import numpy as np
 
 from core.errors import ModelUnusable
 from core.model.folding import Convolution, FoldedNetwork, Step
-from core.model.network import IMAGENET_BGR_MEAN
+from core.model.network import CHANNELS
 
 if TYPE_CHECKING:
     import openvino
@@ -30,15 +30,14 @@ def import_openvino() -> Any:
 def build_graph(network: FoldedNetwork, size: int) -> "openvino.Model":
     """uint8 RGB (n, size, size, 3) to the last convolution's output, float32 (n, rows, columns, channels).
 
-    Raises `ModelUnusable` for other layers than the founding network's, and without OpenVINO.
+    Raises `ModelUnusable` for other layers than the classifier's, and without OpenVINO.
     """
     openvino = import_openvino()
     from openvino import opset13 as op
 
     views = op.parameter([-1, size, size, 3], openvino.Type.u8, name="views")
-    # Gathering with 2, 1, 0 makes BGR of RGB.
-    pixels = op.gather(op.convert(views, "f32"), np.array([2, 1, 0]), np.array(3))
-    pixels = op.subtract(pixels, np.array(IMAGENET_BGR_MEAN, np.float32))
+    pixels = op.gather(op.convert(views, "f32"), np.array(CHANNELS.order), np.array(3))
+    pixels = op.subtract(pixels, np.array(CHANNELS.mean, np.float32))
     outputs: dict[str, Any] = {}
     for step in network.steps:
         inputs = [outputs[name] for name in step.inputs] or [op.transpose(pixels, _TO_CHANNELS_FIRST)]
@@ -73,7 +72,7 @@ def _add_step(op: Any, step: Step, inputs: list[Any], convolution: Convolution |
         case "Add":
             return op.add(*inputs)
     raise ModelUnusable(
-        f"the layer {step.name} ({step.kind}) is not one of the founding network's; save the model again"
+        f"the layer {step.name} ({step.kind}) is not one of the classifier's (ResNet50 + head); save the model again"
     )
 
 

@@ -6,6 +6,7 @@ distance (the residual of a principal component analysis): 0 is a vehicle like t
 """
 
 import base64
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -37,8 +38,12 @@ class VehicleSpace(BaseModel):
 
     def distances(self, features: Features) -> NDArray[np.float64]:
         """The distance of each photo, for the pooled features (n, features) of n whole photos."""
-        stored = np.frombuffer(base64.b64decode(self.values), _STORED).reshape(-1, self.features).astype(np.float64)
-        return _residual(_unit(features), stored[0], stored[1:])
+        return _residual(_unit(features), self.decoded[0], self.decoded[1:])
+
+    @cached_property
+    def decoded(self) -> NDArray[np.float64]:
+        """Mean and directions, (1 + directions, features). Decoded once: the device waits while a batch is pooled."""
+        return np.frombuffer(base64.b64decode(self.values), _STORED).reshape(-1, self.features).astype(np.float64)
 
 
 def fit_vehicle_space(features: Features, directions: int = DIRECTIONS) -> VehicleSpace:

@@ -31,6 +31,7 @@ class PhotoResult:
 
     `heatmap` is float16, little-endian, row by row, of `heatmap_shape` (rows, columns). Probability, logit and content
     hash are there exactly when the photo was scored. `taken_at` is aware. `likeness` is its perceptual hash.
+    `device_seconds` is the time that the model's device took for it.
     """
 
     photo_id: int
@@ -47,6 +48,7 @@ class PhotoResult:
     heatmap_shape: tuple[int, int] | None = None
     likeness: str | None = None
     vehicle_distance: float | None = None
+    device_seconds: float = 0.0
 
 
 class Finish(StrEnum):

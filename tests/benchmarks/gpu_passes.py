@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from core.domain import Pixels
 from core.model.artefact import Artefact, load_network, verified_bytes
 from core.model.folding import read_network
-from core.model.forward import gpu_present, prepare_tensorflow, trace_forward
+from core.model.forward import gpu_name, prepare_tensorflow, trace_forward
 from core.model.network import build_network, preprocess
 
 Precision = Literal["float32", "bfloat16", "float16"]
@@ -42,7 +42,7 @@ def _our_passes(artefact: Artefact) -> list[Pass]:
     import tensorflow as tf
 
     network = read_network(verified_bytes(artefact), str(artefact.weights_path))
-    size, xla = artefact.card.input.size, gpu_present()
+    size, xla = artefact.card.input.size, gpu_name() is not None
 
     def pass_of(precision: Precision, *, xla: bool) -> Pass:
         forward = trace_forward(network, size, precision, xla=xla)
