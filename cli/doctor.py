@@ -25,7 +25,7 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
     settings_only: Annotated[bool, typer.Option("--settings", help="List every setting and its meaning.")] = False,
 ) -> None:
-    """Check the store, database, broker, model, queue, workers and schedule. Exit 1 if anything is wrong.
+    """Check the store, database, broker, model, device, queue, workers and schedule. Exit 1 if anything is wrong.
 
     Example: `walkaround doctor`
     """
@@ -47,6 +47,7 @@ def examine(settings: Settings) -> list[Finding]:
         "photo store": _store,
         "database": _database,
         "model": _model,
+        "device": _device,
         "broker": _broker,
         "workers": _workers,
         "schedule": _schedule,
@@ -113,6 +114,13 @@ def _model(settings: Settings) -> Finding:
             f"set {PREFIX}MODEL and {PREFIX}PRECISION to the active ones, or have these: walkaround model activate",
         )
     return Finding("model", True, f"{identity.name} matches its card")
+
+
+def _device(settings: Settings) -> Finding:
+    from core.model.device import find_device
+
+    device = find_device(settings.device, settings.precision, settings.runtime, None)
+    return Finding("device", True, f"a worker here computes scores on {device}")
 
 
 def _broker(settings: Settings) -> Finding:

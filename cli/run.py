@@ -60,6 +60,7 @@ def worker(
         )
     finally:
         resources(app).close()
+        resources(app).check()
         if retirement is not None:
             retirement.check()
 

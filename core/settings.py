@@ -91,6 +91,11 @@ class Settings(BaseSettings):
         description="What computes float32: openvino is faster on a CPU, answers the same within 0.00001, and needs "
         "walkaround[openvino]. int8 runs on OpenVINO in any case.",
     )
+    device: Literal["auto", "cpu", "gpu"] = Field(
+        default="auto",
+        description="What computes the scores; auto takes a GPU where there is one. With gpu a worker does not start "
+        "without one.",
+    )
     batch_size: PositiveInt = Field(
         default=32,
         description="The most views of 224 x 224 pixels in one batch on the device; a larger one counts more.",

@@ -3,8 +3,10 @@
 from concurrent.futures import Executor, ThreadPoolExecutor
 from threading import Lock
 
+import structlog
+
 from core.domain import ModelIdentity, PhotoStore
-from core.errors import ModelUnusable, SettingsInvalid
+from core.errors import ModelUnusable, SettingsInvalid, WalkaroundError
 from core.keys import KeyLayout
 from core.model.artefact import Artefact
 from core.model.card import Card
@@ -21,6 +23,9 @@ from db.queries import ModelRow
 from db.session import Sessions, check_version, make_engine, make_sessions
 from workers.context import Context, Publisher, Scoring
 from workers.health import Progress
+from workers.metrics import show_device
+
+log = structlog.get_logger(__name__)
 
 
 def s3_options(settings: Settings) -> S3Options:
@@ -89,7 +94,12 @@ def make_scoring(settings: Settings, sessions: Sessions) -> Scoring:
     return Scoring(
         model_id=serves.id,
         classifier=BatchingClassifier(
-            artefact, batch_size=settings.batch_size, precision=settings.precision, runtime=settings.runtime
+            artefact,
+            batch_size=settings.batch_size,
+            precision=settings.precision,
+            runtime=settings.runtime,
+            device=settings.device,
+            on_device=show_device,
         ),
         policy=serves.policy,
         loader=make_loader(settings),
@@ -137,6 +147,7 @@ class WorkerResources:
         self._lock = Lock()
         self._context: Context | None = None
         self._scoring: Scoring | None = None
+        self.ended_by: WalkaroundError | None = None
         self.progress = Progress(due=self._work_waits)
 
     @property
@@ -158,6 +169,18 @@ class WorkerResources:
 
     def _work_waits(self) -> bool:
         return queries.backlog(self.context.sessions).pending > 0
+
+    def end(self, reason: WalkaroundError) -> None:
+        """This process can do no more, for `reason`: it is unhealthy from now on, and `check` raises."""
+        if self.ended_by is None:
+            self.ended_by = reason
+            self.progress.fail(str(reason))
+            log.error("worker_ends", reason=str(reason))
+
+    def check(self) -> None:
+        """Raise the error that this process ended by, if there was one: its exit code shall say so."""
+        if self.ended_by is not None:
+            raise self.ended_by
 
     def close(self) -> None:
         """Let go of all of it."""

@@ -38,14 +38,21 @@ class Progress:
         self._clock = clock
         self._lock = Lock()
         self._waiting_since: float | None = None
+        self._failure: str | None = None
 
     def touch(self) -> None:
         """Something was done just now."""
         with self._lock:
             self._waiting_since = None
 
+    def fail(self, reason: str) -> None:
+        """This process can do no more: it is unhealthy for ever."""
+        self._failure = reason
+
     def health(self) -> Health:
         """The state as of now."""
+        if self._failure is not None:
+            return Health(False, self._failure)
         try:
             due = self._due()
         except WalkaroundError as error:  # a database that is away is not this process's fault; a restart helps nobody

@@ -1,16 +1,18 @@
 """Prometheus metrics: what a process counts, and the backlog as the database has it at each scrape."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from core.errors import WalkaroundError
 
 if TYPE_CHECKING:
+    from core.model.device import ComputeDevice
     from db.queries import Backlog
 
 # Metrics. Names are in the base unit and in the plural of what is counted, as Prometheus asks.
@@ -26,6 +28,21 @@ VERDICT_SECONDS = Histogram(
     "From claiming a set to its verdict.",
     buckets=(0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800),
 )
+
+DEVICE_INFO = Gauge(
+    "walkaround_device_info",
+    "1, with labels that name the device that computes scores in this process and how it computes.",
+    ["kind", "name", "precision", "runtime", "threads"],
+)
+DEVICE_FAILURES = Counter(
+    "walkaround_device_failures", "Sets given back because the device failed; after three batches the worker ends."
+)
+
+
+def show_device(device: "ComputeDevice") -> None:
+    """Name the device of this process in its metrics."""
+    DEVICE_INFO.clear()
+    DEVICE_INFO.labels(**{name: str(value) for name, value in asdict(device).items()}).set(1)
 
 
 class BacklogCollector(Collector):

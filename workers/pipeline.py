@@ -12,7 +12,7 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from core.domain import SetRef, StoredObject
-from core.errors import InvalidKey, PhotoChanged, Transient, WalkaroundError
+from core.errors import DeviceBroken, InvalidKey, ModelFailed, PhotoChanged, Transient, WalkaroundError
 from core.keys import validate_key
 from core.nightly import scan_is_due
 from core.policy import Policy
@@ -95,7 +95,10 @@ def ingest_listing(
 
 
 def classify(context: Context, scoring: Scoring, work: WorkKey) -> Finish | None:
-    """Claim a set, score its photos, and store its verdict. None where there was nothing to claim, or it went back."""
+    """Claim a set, score its photos, and store its verdict. None where there was nothing to claim, or it went back.
+
+    Raises `DeviceBroken`, the set given back, where this process can score no more.
+    """
     policy = _policy_of(context, scoring, work.model_id)
     if policy is None:  # other weights, as during a model swap: the workers of that model are rung for again
         return None
@@ -107,12 +110,19 @@ def classify(context: Context, scoring: Scoring, work: WorkKey) -> Finish | None
         try:
             results = score_set(context, scoring, claim)
             seconds = perf_counter() - started
-            outcome = transactions.finish(context.sessions, claim, results, policy, datetime.now(UTC), seconds)
+            device_seconds = sum(result.device_seconds for result in results)
+            outcome = transactions.finish(context.sessions, claim, results, policy, datetime.now(UTC), device_seconds)
         except LeaseLost:
             outcome, seconds = Finish.FENCED, perf_counter() - started
         except PhotoChanged as error:
             _give_back(context, claim, error)
             ingest(context, claim.ref)
+            return None
+        except ModelFailed as error:
+            metrics.DEVICE_FAILURES.inc()
+            _give_back(context, claim, error)
+            if isinstance(error, DeviceBroken):
+                raise
             return None
         except Transient as error:
             _give_back(context, claim, error)

@@ -2,21 +2,28 @@
 
 from celery import Task, shared_task
 
+from core.errors import DeviceBroken
 from workers import pipeline
-from workers.app import resources
+from workers.app import end_worker, resources
 from workers.context import work_key
 
 
 @shared_task(name="walkaround.classify", bind=True)
 def classify(self: Task[..., None], set_id: int, model_id: int, generation: int) -> None:
-    """Score one set that the database says is due."""
-    work = work_key(set_id, model_id, generation)
-    pipeline.classify(resources(self.app).context, resources(self.app).scoring, work)
+    """Score one set that the database says is due. A worker whose device is broken takes no more and ends."""
+    held = resources(self.app)
+    if held.ended_by is not None:
+        return
+    try:
+        pipeline.classify(held.context, held.scoring, work_key(set_id, model_id, generation))
+    except DeviceBroken as error:
+        held.end(error)
+        end_worker()
 
 
 @shared_task(name="walkaround.reconcile", bind=True)
 def reconcile(self: Task[..., None]) -> None:
-    """Publisher again for what is due."""
+    """Publish again what is due."""
     pipeline.reconcile(resources(self.app).context)
 
 

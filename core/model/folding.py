@@ -1,4 +1,4 @@
-"""The founding network as a plain list of steps, read from a verified `.keras` file, BatchNormalization folded away."""
+"""The classifier as a plain list of steps, read from a verified `.keras` file, BatchNormalization folded away."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -58,8 +58,8 @@ class FoldedNetwork:
 
 
 def read_network(data: bytes, origin: str) -> FoldedNetwork:
-    """Fold a verified `.keras` file's bytes. Raises `ModelUnusable` where it is not the founding network."""
-    with _founding_network(origin):
+    """Fold a verified `.keras` file's bytes. Raises `ModelUnusable` where it holds another network."""
+    with _expected_network(origin):
         layers, weights = _layers(data, origin)
         steps, convolutions = _fold(_backbone_steps(layers[0]["config"]), weights)
         return FoldedNetwork(tuple(steps), convolutions, _head(layers[3:], weights))
@@ -67,18 +67,18 @@ def read_network(data: bytes, origin: str) -> FoldedNetwork:
 
 def read_head(data: bytes, origin: str) -> Head:
     """The head alone of a verified `.keras` file's bytes. Raises `ModelUnusable`."""
-    with _founding_network(origin):
+    with _expected_network(origin):
         layers, weights = _layers(data, origin)
         return _head(layers[3:], weights)
 
 
 @contextmanager
-def _founding_network(origin: str) -> Iterator[None]:
+def _expected_network(origin: str) -> Iterator[None]:
     """What is missing or out of place in the file says that it holds another network."""
     try:
         yield
     except (KeyError, IndexError, ValueError, TypeError) as error:
-        raise ModelUnusable(f"{origin} is not the founding network ({error!r}); save the model again") from error
+        raise ModelUnusable(f"{origin} is not a ResNet50 with our head ({error!r}); save the model again") from error
 
 
 def _layers(data: bytes, origin: str) -> tuple[list[dict[str, Any]], Weights]:
@@ -94,7 +94,7 @@ def _layers(data: bytes, origin: str) -> tuple[list[dict[str, Any]], Weights]:
         "Dense",
         "Dense",
     ]:
-        raise ModelUnusable(f"{origin} is not the founding network: its layers are {', '.join(kinds)}")
+        raise ModelUnusable(f"{origin} is not a ResNet50 with our head: its layers are {', '.join(kinds)}")
     from core.model.stored_weights import read_weights
 
     return layers, read_weights(data, origin)

@@ -33,6 +33,13 @@ def test_a_process_with_work_and_no_progress_becomes_unhealthy(clock: Clock) -> 
     assert progress.health() == Health(False, "work is due, and nothing was done for 601 s")
 
 
+def test_a_process_that_failed_for_good_is_unhealthy_whatever_it_still_does(clock: Clock) -> None:
+    progress = Progress(LIMIT, clock=clock, due=lambda: False)
+    progress.fail("the device is broken")
+    progress.touch()
+    assert progress.health() == Health(False, "the device is broken")
+
+
 def test_progress_starts_the_wait_anew(clock: Clock) -> None:
     progress = Progress(LIMIT, clock=clock)
     for now in range(0, 7200, 300):

@@ -95,6 +95,8 @@ def test_weights_that_are_not_the_cards_are_refused(
         (layer("Dense", activation=layer("function", module="builtins")), "custom code"),
         (layer("Lambda", module="keras"), "a layer Lambda"),
         (layer("Dense", module=None), "custom code"),
+        ({"class_name": "Lambda", "config": {"name": "l", "function": "f"}}, r"custom code \(None\.Lambda\)"),
+        ({"class_name": "evil>Layer", "config": {}}, "custom code"),
     ],
 )
 def test_what_could_run_code_is_refused_unopened(
@@ -116,7 +118,7 @@ def test_a_file_that_is_no_model_is_refused(make_artefact: MakeArtefact) -> None
 
 def test_another_network_cannot_be_served(make_artefact: MakeArtefact) -> None:
     made = make_artefact()
-    with pytest.raises(ModelUnusable, match="is not the founding network"):
+    with pytest.raises(ModelUnusable, match="is not a ResNet50 with our head"):
         read_network(made.weights_path.read_bytes(), "model.keras")
 
 

@@ -104,6 +104,22 @@ def test_padding_changes_no_answer(views: np.ndarray) -> None:
     np.testing.assert_array_equal(padded.logits, Engine(SmallMemory()).run(views).logits)
 
 
+def test_padding_never_exceeds_the_batch_that_was_asked_for() -> None:
+    device = SmallMemory()
+    views = np.zeros((9, 4, 4, 3), np.uint8)
+    assert len(Engine(device, batch_size=9, pad=True).run(views).logits) == 9
+    assert device.batches == [9]
+
+
+@pytest.mark.parametrize(("batch_size", "given"), [(8, 2), (1, 1)])
+def test_a_view_alone_is_computed_as_one_of_two(batch_size: int, given: int) -> None:
+    """Other kernels compute a batch of one, and differ in the last bits: a set scored again gives the same row."""
+    device = SmallMemory()
+    outputs = Engine(device, batch_size=batch_size).run(np.zeros((1, 4, 4, 3), np.uint8))
+    assert len(outputs.logits) == len(outputs.features) == 1
+    assert device.batches == [given]
+
+
 def test_flipped_answers_are_averaged_in_place(views: np.ndarray) -> None:
     class LeftEdge(SmallMemory):
         """Only the left column counts."""

@@ -1,19 +1,21 @@
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from core.errors import ModelFailed, ModelUnusable, PhotoRefused, Refusal
+from core.errors import DeviceBroken, ModelFailed, ModelUnusable, PhotoRefused, Refusal
 from core.model.artefact import Artefact
 from core.model.engine import ViewOutputs
-from core.model.inference import BATCHES_WAITING, BatchingClassifier, score_photos
+from core.model.inference import BATCHES_WAITING, MAX_DEVICE_FAILURES, BatchingClassifier, score_photos
 from core.model.pooling import Pooling
 from tests.unit.core.model.test_card import make_card
 
@@ -129,6 +131,54 @@ def test_a_broken_device_blames_no_photo(classifier: BatchingClassifier, device:
     assert len(classifier.classify([photo(1)])) == 1
 
 
+def fail(classifier: BatchingClassifier, photos: int = 1) -> ModelFailed:
+    """The error of photos that a broken device cannot score."""
+    with pytest.raises(ModelFailed) as failed:
+        classifier.classify([photo(1)] * photos)
+    return failed.value
+
+
+def test_a_device_that_stays_broken_is_given_up_and_not_tried_again(
+    classifier: BatchingClassifier, device: Brightness
+) -> None:
+    device.broken = True
+    errors = [fail(classifier, photos=3) for _ in range(MAX_DEVICE_FAILURES)]
+    assert [isinstance(error, DeviceBroken) for error in errors] == [False] * (MAX_DEVICE_FAILURES - 1) + [True]
+    assert "this worker ends" in str(errors[-1])
+    tried = len(device.batches)
+    device.broken = False
+    assert isinstance(fail(classifier), DeviceBroken)
+    assert len(device.batches) == tried
+
+
+def test_a_photo_scored_in_between_shows_that_the_device_works(
+    classifier: BatchingClassifier, device: Brightness
+) -> None:
+    for _ in range(MAX_DEVICE_FAILURES):
+        device.broken = True
+        assert not isinstance(fail(classifier), DeviceBroken)
+        device.broken = False
+        assert len(classifier.classify([photo(1)])) == 1
+
+
+def test_photos_that_the_device_fails_on_do_not_count_against_it(classifier: BatchingClassifier) -> None:
+    for _ in range(MAX_DEVICE_FAILURES + 1):
+        with pytest.raises(PhotoRefused):
+            classifier.classify([photo(POISON)])
+
+
+def test_a_broken_device_is_tried_once_a_batch(classifier: BatchingClassifier, device: Brightness) -> None:
+    """The whole batch, one photo of it, a blank one: what is left of the batch is not tried."""
+    device.broken = True
+    with ThreadPoolExecutor(2) as callers, device.resources():
+        callers.submit(fail, classifier)
+        assert device.entered.wait(30)
+        answer = callers.submit(fail, classifier, BATCH)
+        assert wait_for_queue(classifier, BATCH)
+    answer.result()
+    assert device.batches == [1, 1, 1, BATCH, 1, 1]
+
+
 def test_nothing_loads_before_the_first_photo_and_then_once() -> None:
     opened: list[Brightness] = []
 
@@ -185,6 +235,28 @@ def test_tiles_are_pooled_calibrated_and_explained() -> None:
     assert score.heatmap.shape == (8, 8)
     assert score.heatmap.mean() == pytest.approx((1 + 0.5 * 2.2) / 2, abs=1e-5)
     assert score.heatmap[0, -1] > score.heatmap[0, 0]
+
+
+def test_a_photos_map_that_does_not_explain_its_logit_is_an_error() -> None:
+    class Wrong(Brightness):
+        """Its maps add up to other logits; the engine, which checks each view, is not asked here."""
+
+        def run(self, views: np.ndarray) -> ViewOutputs:
+            return replace(super().run(views), constants=np.full(len(views), -0.9, np.float32))
+
+    with pytest.raises(ModelFailed, match="does not add up"):
+        score_photos(Wrong(), [photo(100), photo(120)], make_card(input={"size": SIZE}))
+
+
+def test_the_devices_time_is_shared_by_the_photos_of_a_batch() -> None:
+    class Slow(Brightness):
+        def run(self, views: np.ndarray) -> ViewOutputs:
+            time.sleep(0.2)
+            return super().run(views)
+
+    scores = score_photos(Slow(), [photo(100)] * 4, make_card(input={"size": SIZE}))
+    assert len({score.device_seconds for score in scores}) == 1
+    assert 0.2 <= sum(score.device_seconds for score in scores) < 2
 
 
 def test_an_interpreter_that_forgets_to_close_ends() -> None:

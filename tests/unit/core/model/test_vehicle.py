@@ -24,6 +24,14 @@ def test_distances_come_back_from_the_card_as_they_were() -> None:
         VehicleSpace(features=64, directions=5, values=space.values)
 
 
+def test_the_card_is_decoded_once() -> None:
+    space = fit_vehicle_space(VEHICLES, 4)
+    first = space.decoded
+    space.distances(OTHERS)
+    assert space.decoded is first
+    assert space == VehicleSpace.model_validate_json(space.model_dump_json()), "what is kept is no part of the card"
+
+
 def test_a_photo_is_measured_from_the_space_of_others() -> None:
     groups = np.array([f"g{number // 2}" for number in range(120)])
     unseen = unseen_distances(VEHICLES, groups, 40)
