@@ -79,7 +79,7 @@ bench: $(VENV)/.dev  ## measure, as ratios side by side in one run; PARTS="pipel
 bench-sql: $(VENV)/.dev  ## measure the reports' SQL at a million returns: some 20 minutes, 10 GB of disk
 	@$(BIN)/python -m tests.benchmarks.sql
 
-simulate: $(VENV)/.dev  ## reckon nodes, servers and costs for fleets of any size into docs/scaling.md
+simulate: $(VENV)/.dev  ## compute nodes, servers and costs for fleets of any size into docs/scaling.md
 	@$(BIN)/python -m studies.scaling
 
 up: $(VENV)/.run  ## watch the folder PHOTOS (default: photos/) and classify what comes

@@ -1,1 +1,1 @@
-"""What a fleet asks of nodes, broker, database and bucket, reckoned from what one return costs: docs/scaling.md."""
+"""What a fleet asks of nodes, broker, database and bucket, computed from the cost of one return: docs/scaling.md."""
