@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,7 @@ class Behaviour:
     bias: float = 0.0
     pace: float = 0.05
     small_device: bool = False
+    device_breaks_after: int | None = None  # batches; only with `small_device`
     decoder: str = DECODER
 
     def environment(self) -> dict[str, str]:
@@ -48,11 +50,13 @@ class Behaviour:
     @classmethod
     def from_environment(cls) -> "Behaviour":
         """What this process was started with."""
+        breaks = os.environ["FAULTS_DEVICE_BREAKS_AFTER"] != "None"
         return cls(
             model=os.environ["FAULTS_MODEL"],
             bias=float(os.environ["FAULTS_BIAS"]),
             pace=float(os.environ["FAULTS_PACE"]),
             small_device=os.environ["FAULTS_SMALL_DEVICE"] == "True",
+            device_breaks_after=int(os.environ["FAULTS_DEVICE_BREAKS_AFTER"]) if breaks else None,
             decoder=os.environ["FAULTS_DECODER"],
         )
 
@@ -77,11 +81,18 @@ class PacedClassifier(FixedClassifier):
         return [Score(float(1 / (1 + np.exp(-s.logit - bias))), s.logit + bias, s.heatmap + bias) for s in scores]
 
 
-def small_device(pace: float) -> BatchingClassifier:
-    """The production classifier and engine on a device that holds `DEVICE_HOLDS` views and dies of very red ones."""
+def small_device(pace: float, breaks_after: int | None) -> BatchingClassifier:
+    """The production classifier and engine on a device that holds `DEVICE_HOLDS` views and dies of very red ones.
+
+    After `breaks_after` batches it fails for ever, as a GPU does that fell off its bus.
+    """
     card = make_card(name="small-device", input={"size": 224, "tiles": 0})
 
+    batches = count()
+
     def forward(views: Pixels) -> Outputs:
+        if breaks_after is not None and next(batches) >= breaks_after:
+            raise RuntimeError("CUDA_ERROR_LAUNCH_FAILED: unspecified launch failure")
         time.sleep(pace)
         if len(views) > DEVICE_HOLDS:
             raise MemoryError("the device is out of memory")
@@ -97,7 +108,9 @@ def small_device(pace: float) -> BatchingClassifier:
 
 def make_classifier(behaviour: Behaviour) -> Classifier:
     """The classifier that a process is to have."""
-    return small_device(behaviour.pace) if behaviour.small_device else PacedClassifier(behaviour)
+    if behaviour.small_device:
+        return small_device(behaviour.pace, behaviour.device_breaks_after)
+    return PacedClassifier(behaviour)
 
 
 def make_scoring(settings: Settings, sessions: Sessions) -> Scoring:

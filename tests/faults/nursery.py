@@ -50,6 +50,12 @@ class Child:
         """Whether it ends within so many seconds."""
         return bool(select.select([self.handle], [], [], seconds)[0])
 
+    def exit_code(self) -> int:
+        """How a process that `start_fresh` started and that has ended ended; negative for a signal's number."""
+        status = os.waitid(os.P_PIDFD, self.handle, os.WEXITED | os.WNOWAIT)
+        assert status is not None
+        return status.si_status if status.si_code == os.CLD_EXITED else -status.si_status
+
     def kill(self) -> None:
         """kill -9, and wait until it is gone."""
         self.send(signal.SIGKILL)

@@ -13,10 +13,12 @@ from db.session import make_engine, make_sessions
 from tests.faults.checker import redness_probability
 from tests.faults.conftest import MakeSystem
 from tests.faults.fleet import DEADLY, make_photo, make_returns
+from tests.faults.nursery import ROOT
 from tests.faults.seeds import seeds
 from tests.faults.system import System
 
 SETS = 15
+DEVICE_BATCH = 16  # photos, of `small_device`
 BIAS = -8.0  # the second model finds much less
 
 
@@ -39,6 +41,26 @@ def test_the_device_fails(run: System, seed: int) -> None:
     assert run.figures.counts["restarts"] >= 3
     run.fault("out of memory", halved)
     run.fault("native abort", run.figures.counts["restarts"])
+
+
+@pytest.mark.scenario("14b one of two workers has a broken device")
+@seeds()
+def test_a_worker_whose_device_breaks_ends(run: System, seed: int) -> None:
+    """It fails faster than the other one scores: unless it ends, it takes most sets from the one that can score them."""
+    run.behave(small_device=True, pace=0.2)
+    run.start_all(("worker-1",))
+    run.behave(pace=0.0, device_breaks_after=run.rng.randrange(2, 8))
+    run.start_fresh("worker-broken", "worker", folder=ROOT)
+    run.wait_until(lambda: "ready." in run.log_of("worker-broken"))
+    run.upload(make_returns(run.rng, SETS))
+    broken = run.processes["worker-broken"]
+    run.fault("broken device")
+    assert broken.wait(120), run.story()
+    run.finish_well()
+    assert broken.exit_code() == 1
+    events = [line.get("event") for line in run.log_lines("worker-broken")]
+    assert events.count("worker_ends") == 1
+    assert events.count("set_given_back") <= 3 * DEVICE_BATCH, "it took more than its three batches"
 
 
 @pytest.mark.scenario("17 model swapped in mid-batch, then rolled back")
