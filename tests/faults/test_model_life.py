@@ -46,7 +46,7 @@ def test_the_device_fails(run: System, seed: int) -> None:
 @pytest.mark.scenario("14b one of two workers has a broken device")
 @seeds()
 def test_a_worker_whose_device_breaks_ends(run: System, seed: int) -> None:
-    """It fails faster than the other one scores: unless it ends, it takes most sets from the one that can score them."""
+    """It fails faster than the other one scores: unless it ends, it takes sets from the one that can score them."""
     run.behave(small_device=True, pace=0.2)
     run.start_all(("worker-1",))
     run.behave(pace=0.0, device_breaks_after=run.rng.randrange(2, 8))
