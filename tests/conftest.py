@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-pytest_plugins = ["tests.databases", "tests.servers"]
+pytest_plugins = ["tests.databases", "tests.house", "tests.servers"]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -2,17 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
 from threading import Event, Thread
 from time import monotonic
-
-import structlog
 
 from core.errors import WalkaroundError
 from db import transactions
 from db.transactions import Claim
 from workers.context import Context
-
-log = structlog.get_logger(__name__)
+from workers.outages import report_outage
 
 # Not kept for longer than this: a device that never answers must not hold its set for ever.
 LONGEST_SECONDS = 1800.0
@@ -32,9 +30,10 @@ def kept_lease(context: Context, claim: Claim) -> Iterator[Event]:
                     lost.set()
                     return
             except WalkaroundError as error:  # the database is away: there is time for another try
-                log.warning("lease_not_renewed", set_key=claim.ref.set_key, problem=str(error))
+                report_outage("lease_not_renewed", error)
 
-    keeper = Thread(target=keep, name="lease", daemon=True)
+    # In a copy of this thread's context: its log lines carry the same ids.
+    keeper = Thread(target=copy_context().run, args=[keep], name="lease", daemon=True)
     keeper.start()
     try:
         yield lost

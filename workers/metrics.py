@@ -22,6 +22,11 @@ EVENT_MESSAGES = Counter(
     ["source", "outcome"],
 )
 SETS_FINISHED = Counter("walkaround_sets_finished", "Sets scored, by what became of the result.", ["outcome"])
+FAILURES = Counter(
+    "walkaround_failures",
+    "Steps that failed, by cause: `outage` passes, `operator` waits for one to mend it, `refused` and `bug` stay.",
+    ["cause"],
+)
 PHOTOS_SCORED = Counter("walkaround_photos_scored", "Photos of scored sets, by their status.", ["status"])
 VERDICT_SECONDS = Histogram(
     "walkaround_verdict_seconds",

@@ -5,23 +5,24 @@ No step holds a transaction open while it talks to the store or the device, and 
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from time import perf_counter
 
 import structlog
 from structlog.contextvars import bound_contextvars
 
 from core.domain import SetRef, StoredObject
-from core.errors import DeviceBroken, InvalidKey, ModelFailed, PhotoChanged, Transient, WalkaroundError
+from core.errors import DeviceBroken, InvalidKey, ModelFailed, PhotoChanged, WalkaroundError
 from core.keys import validate_key
 from core.nightly import scan_is_due
 from core.policy import Policy
 from db import queries, transactions
-from db.transactions import Claim, Finish, IngestOutcome, IntakeResult, WorkKey
+from db.transactions import Finish, IngestOutcome, IntakeResult, WorkKey
 from workers import metrics
 from workers.arrival import arrival
 from workers.context import Context, Scoring
 from workers.listing import ListedSet, differs, listed_sets, side_by_side
+from workers.retries import give_back, give_back_unexplained
 from workers.review_objects import write_missing_reviews
 from workers.scoring import LeaseLost, score_set
 
@@ -115,20 +116,20 @@ def classify(context: Context, scoring: Scoring, work: WorkKey) -> Finish | None
         except LeaseLost:
             outcome, seconds = Finish.FENCED, perf_counter() - started
         except PhotoChanged as error:
-            _give_back(context, claim, error)
+            give_back(context, claim, error)
             ingest(context, claim.ref)
             return None
         except ModelFailed as error:
             metrics.DEVICE_FAILURES.inc()
-            _give_back(context, claim, error)
+            give_back(context, claim, error)
             if isinstance(error, DeviceBroken):
                 raise
             return None
-        except Transient as error:
-            _give_back(context, claim, error)
+        except WalkaroundError as error:
+            give_back(context, claim, error)
             return None
         except Exception as error:
-            _give_back(context, claim, error, is_bug=True)
+            give_back_unexplained(context, claim, error)
             raise
         metrics.SETS_FINISHED.labels(outcome=outcome.value).inc()
         metrics.VERDICT_SECONDS.observe(seconds)
@@ -143,16 +144,6 @@ def _policy_of(context: Context, scoring: Scoring, model_id: int) -> Policy | No
     version = queries.model_by_id(context.sessions, model_id)
     mine = scoring.classifier.identity
     return version.policy if version is not None and version.identity.scores_as(mine) else None
-
-
-def _give_back(context: Context, claim: Claim, error: Exception, *, is_bug: bool = False) -> None:
-    """Back to the queue, later each time; a bug met too often is given up for a person to look at, an outage never."""
-    log.warning("set_given_back", problem=str(error), failures=claim.failures + 1)
-    if is_bug and claim.bugs + 1 >= context.settings.max_attempts:
-        transactions.bury(context.sessions, claim, f"{type(error).__name__}: {error}")
-        return
-    delay = timedelta(seconds=min(5 * 2 ** min(claim.failures, 8), 300))
-    transactions.release(context.sessions, claim, delay, f"{type(error).__name__}: {error}", is_bug=is_bug)
 
 
 def reconcile(context: Context) -> ReconcileResult:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from contextvars import copy_context
 from dataclasses import asdict
 
 import structlog
@@ -23,8 +24,8 @@ log = structlog.get_logger(__name__)
 CHUNK = 16
 # From this attempt on photos are scored one by one, so that the one that kills the worker is known by name.
 ALONE_FROM_ATTEMPT = 3
-# So many workers in a row must have died with the same photo alone in hand: most deaths are nobody's fault.
-CONVICTED_AFTER = 3
+# So many workers in a row must have crashed with the same photo alone in hand: crashes are usually unrelated.
+QUARANTINE_AFTER_CRASHES = 3
 # Statuses that another look with another model cannot change.
 _SETTLED = (PhotoStatus.QUARANTINED, PhotoStatus.UNUSABLE)
 
@@ -56,7 +57,7 @@ def score_set(context: Context, scoring: Scoring, claim: Claim) -> list[PhotoRes
 
 def _score_alone(context: Context, scoring: Scoring, claim: Claim, photo: PhotoRow) -> list[PhotoResult]:
     """Score one photo that workers may have died of; one that too many died with is not tried again."""
-    if photo.photo_id == claim.suspect and claim.suspicions >= CONVICTED_AFTER:
+    if photo.photo_id == claim.suspect and claim.suspicions >= QUARANTINE_AFTER_CRASHES:
         detail = f"{claim.suspicions} workers in a row ended with it"
         return [_refused(photo, PhotoRefused(Refusal.CLASSIFIER_FAILED, detail))]
     transactions.mark_suspect(context.sessions, claim, photo.photo_id)
@@ -71,7 +72,9 @@ def _chunks(photos: Sequence[PhotoRow], size: int) -> Iterator[Sequence[PhotoRow
 def _score(context: Context, scoring: Scoring, claim: Claim, photos: Sequence[PhotoRow]) -> list[PhotoResult]:
     """Fetch and decode side by side, then score all that can be scored as one part of the device's batch."""
     pending: list[Future[PhotoResult | tuple[str, LoadedPhoto]]] = [
-        scoring.fetchers.submit(_fetch, context, scoring, claim, photo) for photo in photos
+        # In a copy of this thread's context: the log lines of a fetch carry the ids of its set and task.
+        scoring.fetchers.submit(copy_context().run, _fetch, context, scoring, claim, photo)
+        for photo in photos
     ]
     try:
         fetched = [future.result() for future in pending]

@@ -15,6 +15,7 @@ STALL = "time-out"  # the answer stops half way, for longer than a client waits
 SHORT = "short body"  # the connection ends before the announced length
 CUT_DOWN = "body cut down"  # a shorter body, announced as such, under the right ETag
 WRONG_ETAG = "wrong ETag"  # the right body under another version's name
+EXPIRED = "expired credentials"  # refused, until somebody renews them
 FAULTS = (BUSY, STALL, SHORT, CUT_DOWN, WRONG_ETAG)
 _HOP_BY_HOP = {"connection", "transfer-encoding", "keep-alive", "content-length", "server", "date"}
 
@@ -91,6 +92,9 @@ def _handler(store: FaultyStore) -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(length)
             if fault == BUSY:
                 self._send(503, {}, b"<Error><Code>SlowDown</Code><Message>Reduce your request rate</Message></Error>")
+                return
+            if fault == EXPIRED:
+                self._send(403, {}, b"<Error><Code>ExpiredToken</Code><Message>The token has expired</Message></Error>")
                 return
             status, headers, content = store.ask(self.command, self.path, body, dict(self.headers.items()))
             size = int(headers.get("Content-Length", len(content)))

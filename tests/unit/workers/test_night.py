@@ -26,9 +26,9 @@ from core.testing.inline_loader import InlinePhotoLoader
 from core.testing.memory_store import MemoryPhotoStore
 from db import queries, transactions
 from db.session import Sessions
+from tests.house import GREEN, LONG_AGO, POLICY, RED, House
 from tests.integration.workers.test_outgoing import SECRET, Receiver
 from tests.servers import S3Server
-from tests.unit.workers.test_pipeline import GREEN, LONG_AGO, POLICY, RED, House
 from workers import pipeline
 from workers.audit import audit
 from workers.context import Context, Scoring

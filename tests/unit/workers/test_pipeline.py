@@ -1,97 +1,29 @@
 """The pipeline's steps on both databases, with a store in memory and a classifier for which redness is damage."""
 
 import hashlib
-import io
 import json
-import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import numpy as np
 import pytest
-from PIL import Image
 from sqlalchemy import text
 
 from core.completeness import CompletionRules
-from core.domain import Blob, ClosedBy, Label, ModelIdentity, Pixels, Score
-from core.errors import InvalidEvent, InvalidKey, PhotoRefused, PromotionRefused, Refusal, StoreUnavailable
-from core.keys import KeyLayout
+from core.domain import Blob, ClosedBy, Label, ModelIdentity
+from core.errors import (
+    InvalidKey,
+    PromotionRefused,
+    StoreUnavailable,
+)
 from core.policy import Policy
 from core.settings import load_settings
 from core.testing.fixed_classifier import FixedClassifier
-from core.testing.inline_loader import InlinePhotoLoader
 from core.testing.memory_store import MemoryPhotoStore
 from db import queries, transactions
 from db.session import Sessions
 from db.transactions import Finish, WorkKey
+from tests.house import GREEN, POLICY, RED, SET, House, photo
 from workers import pipeline
-from workers.audit import Audit, audit
-from workers.context import Context, Scoring, work_key
-
-POLICY = Policy(damaged_at=0.6, clear_below=0.4)
-SET = "returns/harbour/HB-204/r1/"
-LONG_AGO = datetime.now(UTC) - timedelta(days=1)
-
-
-def photo(redness: int, seed: int = 0) -> bytes:
-    """A PNG whose probability of damage rises with `redness` (-50 to 50); different by `seed` alone."""
-    noise = np.random.default_rng(seed).integers(60, 200, (224, 224, 3))
-    noise[..., 0] += redness
-    target = io.BytesIO()
-    Image.fromarray(noise.astype(np.uint8)).save(target, "PNG")
-    return target.getvalue()
-
-
-RED, GREEN = photo(50), photo(-50)
-
-
-@dataclass
-class House:
-    """Everything a test needs to run the steps by hand."""
-
-    context: Context
-    scoring: Scoring
-    store: MemoryPhotoStore
-    published: list[tuple[WorkKey, str]] = field(default_factory=list)
-
-    def put(self, name: str, data: bytes, set_key: str = SET) -> None:
-        self.store.write(set_key + name, data)
-
-    def ingest(self, set_key: str = SET) -> transactions.IngestOutcome:
-        return pipeline.ingest(self.context, pipeline.set_of(self.context, set_key))
-
-    def answer(self) -> list[Finish | None]:
-        """What a worker does with all messages so far."""
-        published, self.published[:] = self.published[:], []
-        return [pipeline.classify(self.context, self.scoring, work) for work, _ in published]
-
-    def labels(self) -> dict[str, Label]:
-        return {row.set_key: row.label for row in queries.current_verdicts(self.context.sessions)}
-
-    def audit(self) -> Audit:
-        return audit(self.store, self.context.layout, self.context.sessions, datetime.now(UTC), timedelta(hours=12))
-
-
-@pytest.fixture
-def house(sessions: Sessions) -> Iterator[House]:
-    store = MemoryPhotoStore(now=lambda: LONG_AGO)
-    classifier = FixedClassifier()
-    model_id = transactions.register_model(sessions, classifier.identity, POLICY)
-    transactions.activate_model(sessions, model_id)
-    published: list[tuple[WorkKey, str]] = []
-    context = Context(
-        settings=load_settings(),
-        store=store,
-        layout=KeyLayout(),
-        rules=CompletionRules(),
-        sessions=sessions,
-        publish=lambda work, queue: published.append((work, queue)),
-    )
-    with ThreadPoolExecutor(4) as fetchers:
-        scoring = Scoring(model_id, classifier, POLICY, InlinePhotoLoader(), fetchers)
-        yield House(context, scoring, store, published)
 
 
 def test_from_upload_to_verdict(house: House) -> None:
@@ -129,27 +61,6 @@ def test_a_late_photo_opens_the_next_generation_and_keeps_the_old_verdict(house:
     with house.context.sessions() as session:
         stored = session.execute(text("SELECT generation, label FROM verdict ORDER BY generation")).all()
     assert [tuple(row) for row in stored] == [(1, "clear"), (2, "damaged")]
-
-
-def test_a_photo_that_cannot_be_read_is_quarantined_and_the_set_never_clear(house: House) -> None:
-    house.put("1.jpg", GREEN)
-    house.put("2.jpg", GREEN[:300])
-    house.put("3.jpg", b"")
-    house.ingest()
-    house.answer()
-    assert house.labels() == {SET: Label.UNDECIDED}
-    result = house.audit()
-    assert (result.passed, result.quarantined, result.in_verdict) == (True, 2, 1)
-
-
-def test_an_unpronounceable_key_is_quarantined_unread(house: House) -> None:
-    house.put("1.jpg", RED)
-    objects = [*house.store.list(SET), replace(next(house.store.list(SET)), key=SET + "../../etc/passwd")]
-    pipeline.ingest_listing(house.context, pipeline.set_of(house.context, SET), objects)
-    house.answer()
-    (verdict,) = queries.current_verdicts(house.context.sessions)
-    assert verdict.label is Label.DAMAGED
-    assert {item["reason"] for item in verdict.reasons["photos"]} == {None, "invalid_key"}
 
 
 def test_a_manifest_closes_a_set_and_its_hashes_are_held_to(house: House) -> None:
@@ -190,172 +101,6 @@ def test_a_photo_overwritten_while_its_set_is_scored(house: House) -> None:
     assert house.answer() == [None]
     assert house.answer() == [Finish.VERDICT]
     assert house.labels() == {SET: Label.DAMAGED}
-
-
-class AfraidOfRed(FixedClassifier):
-    """A model that one kind of photo breaks."""
-
-    def classify(self, photos: Sequence[Pixels]) -> list[Score]:
-        if any(photo[..., 0].mean() > photo[..., 1].mean() + 20 for photo in photos):
-            raise PhotoRefused(Refusal.CLASSIFIER_FAILED)
-        return super().classify(photos)
-
-
-def test_a_photo_that_the_model_cannot_score_is_found_among_the_others(house: House) -> None:
-    for number, data in enumerate([GREEN, RED, photo(-50, 1)]):
-        house.put(f"{number}.jpg", data)
-    house.scoring = replace(house.scoring, classifier=AfraidOfRed())
-    house.ingest()
-    assert house.answer() == [Finish.VERDICT]
-    (verdict,) = queries.current_verdicts(house.context.sessions)
-    assert [item["reason"] for item in verdict.reasons["photos"]] == [None, "classifier_failed", None]
-
-
-class AwayStore(MemoryPhotoStore):
-    """A store that does not answer while `away`."""
-
-    away = False
-
-    def read(self, key: str, *, max_bytes: int, etag: str | None = None) -> Blob:
-        if self.away:
-            raise StoreUnavailable("the store is away")
-        return super().read(key, max_bytes=max_bytes, etag=etag)
-
-
-def test_an_outage_postpones_and_never_gives_up(house: House) -> None:
-    store = AwayStore(now=lambda: LONG_AGO)
-    house.context = replace(house.context, store=store)
-    store.write(SET + "1.jpg", GREEN)
-    house.ingest()
-    ((work, _),) = house.published
-    store.away = True
-    for _ in range(10):
-        house.published[:] = [(work, "classify")]
-        assert house.answer() == [None]
-        _make_due(house.context.sessions)
-    store.away = False
-    house.published[:] = [(work, "classify")]
-    assert house.answer() == [Finish.VERDICT]
-
-
-class BrokenClassifier(FixedClassifier):
-    """A classifier with a bug."""
-
-    def classify(self, photos: Sequence[Pixels]) -> list[Score]:
-        raise ZeroDivisionError("a bug")
-
-
-def test_a_bug_gives_the_set_up_after_some_attempts_and_replay_brings_it_back(house: House) -> None:
-    house.put("1.jpg", GREEN)
-    house.ingest()
-    ((work, _),) = house.published
-    broken = replace(house.scoring, classifier=BrokenClassifier())
-    for _ in range(house.context.settings.max_attempts):
-        with pytest.raises(ZeroDivisionError):
-            pipeline.classify(house.context, broken, work)
-        _make_due(house.context.sessions)
-    assert pipeline.classify(house.context, house.scoring, work) is None
-    assert queries.backlog(house.context.sessions).dead == 1
-    assert not house.audit().passed
-    assert transactions.replay(house.context.sessions, work.set_id) == work
-    assert pipeline.classify(house.context, house.scoring, work) is Finish.VERDICT
-
-
-def test_an_outage_before_a_bug_does_not_hasten_the_end(house: House) -> None:
-    store = AwayStore(now=lambda: LONG_AGO)
-    house.context = replace(house.context, store=store)
-    store.write(SET + "1.jpg", GREEN)
-    house.ingest()
-    ((work, _),) = house.published
-    store.away = True
-    for _ in range(house.context.settings.max_attempts):
-        assert pipeline.classify(house.context, house.scoring, work) is None
-        _make_due(house.context.sessions)
-    store.away = False
-    with pytest.raises(ZeroDivisionError):
-        pipeline.classify(house.context, replace(house.scoring, classifier=BrokenClassifier()), work)
-    _make_due(house.context.sessions)
-    assert pipeline.classify(house.context, house.scoring, work) is Finish.VERDICT
-
-
-class CutDownStore(MemoryPhotoStore):
-    """A store behind something that hands out half of each photo, under the right etag."""
-
-    def read(self, key: str, *, max_bytes: int, etag: str | None = None) -> Blob:
-        whole = super().read(key, max_bytes=max_bytes, etag=etag)
-        half = whole.data[: len(whole.data) // 2]
-        return Blob(half, hashlib.sha256(half).hexdigest(), whole.etag)
-
-
-def test_half_a_photo_is_an_outage_and_not_a_bad_photo(house: House) -> None:
-    house.put("1.jpg", GREEN)
-    cut = CutDownStore(now=lambda: LONG_AGO)
-    cut.write(SET + "1.jpg", GREEN)
-    house.ingest()
-    ((work, _),) = house.published
-    assert pipeline.classify(replace(house.context, store=cut), house.scoring, work) is None
-    _make_due(house.context.sessions)
-    assert pipeline.classify(house.context, house.scoring, work) is Finish.VERDICT
-
-
-class SlowClassifier(FixedClassifier):
-    """A model that takes longer than a lease."""
-
-    def classify(self, photos: Sequence[Pixels]) -> list[Score]:
-        time.sleep(1.5)
-        return super().classify(photos)
-
-
-def test_slow_work_keeps_its_lease(house: House) -> None:
-    house.put("1.jpg", GREEN)
-    house.ingest()
-    ((work, _),) = house.published
-    brief = house.context.settings.model_copy(update={"lease": timedelta(seconds=0.6)})
-    house.context = replace(house.context, settings=brief)
-    slow = replace(house.scoring, classifier=SlowClassifier())
-    with ThreadPoolExecutor(1) as worker:
-        answer = worker.submit(pipeline.classify, house.context, slow, work)
-        time.sleep(1.1)
-        assert pipeline.classify(house.context, house.scoring, work) is None, "somebody else holds it"
-        assert answer.result() is Finish.VERDICT
-
-
-def test_a_photo_that_ends_its_worker_is_found_and_quarantined(house: House) -> None:
-    """Claims that nobody answers for, as when the process dies; from the third on photos go one by one."""
-    house.put("1.jpg", GREEN)
-    house.put("2.jpg", RED)
-    house.ingest()
-    ((work, _),) = house.published
-    deadly = replace(house.scoring, classifier=DeadlyClassifier())
-    for _ in range(5):
-        with pytest.raises(SystemExit):
-            pipeline.classify(house.context, deadly, work)
-        transactions.end_leases(house.context.sessions)
-    assert pipeline.classify(house.context, deadly, work) is Finish.VERDICT
-    (verdict,) = queries.current_verdicts(house.context.sessions)
-    assert [item["reason"] for item in verdict.reasons["photos"]] == [None, "classifier_failed"]
-
-
-def test_a_photo_that_was_in_hand_when_workers_were_killed_is_not_convicted(house: House) -> None:
-    house.put("1.jpg", RED)
-    house.ingest()
-    ((work, _),) = house.published
-    deadly = replace(house.scoring, classifier=DeadlyClassifier())
-    for _ in range(4):
-        with pytest.raises(SystemExit):
-            pipeline.classify(house.context, deadly, work)
-        transactions.end_leases(house.context.sessions)
-    assert pipeline.classify(house.context, house.scoring, work) is Finish.VERDICT
-    assert house.labels() == {SET: Label.DAMAGED}
-
-
-class DeadlyClassifier(FixedClassifier):
-    """A model that one kind of photo ends the process of."""
-
-    def classify(self, photos: Sequence[Pixels]) -> list[Score]:
-        if any(photo[..., 0].mean() > photo[..., 1].mean() + 20 for photo in photos):
-            raise SystemExit(139)
-        return super().classify(photos)
 
 
 def test_reconcile_rings_again_for_lost_messages(house: House) -> None:
@@ -568,33 +313,7 @@ def test_the_active_models_work_is_rung_for_before_a_candidates(house: House) ->
     assert third != candidate
 
 
-def test_the_audit_names_what_it_cannot_place(house: House) -> None:
-    house.put("1.jpg", GREEN)
-    house.ingest()
-    house.answer()
-    assert house.audit().passed
-    house.put("2.jpg", RED)
-    house.put("lost.jpg", RED, "returns/")
-    result = house.audit()
-    assert not result.passed
-    assert {finding.partition(":")[0] for finding in result.findings} == {SET + "2.jpg", "returns/lost.jpg"}
-
-
 @pytest.mark.parametrize("key", ["elsewhere/1.jpg", "returns/f/v/../r/1.jpg", "returns/f/1.jpg"])
 def test_keys_outside_every_set_are_refused(house: House, key: str) -> None:
     with pytest.raises(InvalidKey):
         pipeline.set_of(house.context, key)
-
-
-@pytest.mark.parametrize(
-    "message", [(), (1, 2), (1, 2, 3, 4), ("1", 2, 3), (True, 2, 3), (1, 2, -3), (1, 2, 2**63), (1.0, 2, 3)]
-)
-def test_a_message_is_three_ids_and_nothing_else(message: tuple[object, ...]) -> None:
-    with pytest.raises(InvalidEvent):
-        work_key(*message)
-
-
-def _make_due(sessions: Sessions) -> None:
-    """Let the pause of a set that was given back be over."""
-    with sessions.begin() as session:
-        session.execute(text("UPDATE work SET not_before = (SELECT first_seen_at FROM photo_set)"))
