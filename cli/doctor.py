@@ -48,6 +48,7 @@ def examine(settings: Settings) -> list[Finding]:
         "database": _database,
         "model": _model,
         "device": _device,
+        "decoder": _decoder,
         "broker": _broker,
         "workers": _workers,
         "schedule": _schedule,
@@ -121,6 +122,20 @@ def _device(settings: Settings) -> Finding:
 
     device = find_device(settings.device, settings.precision, settings.runtime, None)
     return Finding("device", True, f"a worker here computes scores on {device}")
+
+
+def _decoder(settings: Settings) -> Finding:
+    from core.photos.sandbox.layers import Layer, memory_is_hidden
+    from core.photos.sandbox.loader import offered_layers
+
+    layers = offered_layers(settings)
+    absent = [layer.value for layer in Layer if layer not in layers]
+    seen = f"a hostile photo is confined by {', '.join(layer.value for layer in Layer if layer in layers) or 'nothing'}"
+    if absent:
+        seen += f"; not available on this host: {', '.join(absent)}"
+    if Layer.SECCOMP in layers and memory_is_hidden():
+        return Finding("decoder", True, seen)
+    return Finding("decoder", False, seen, "install libseccomp (Debian: libseccomp2) and run workers on Linux")
 
 
 def _broker(settings: Settings) -> Finding:

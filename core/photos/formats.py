@@ -3,10 +3,9 @@
 from typing import Literal
 
 from core.errors import PhotoRefused, Refusal
+from core.photos.limits import MAX_BYTES
 
 Format = Literal["JPEG", "PNG", "WEBP", "HEIF"]
-
-MAX_BYTES = 40_000_000
 
 _STILL_HEVC = (b"heic", b"heix", b"heim", b"heis")
 _HEVC_SEQUENCE = (b"hevc", b"hevx", b"hevm", b"hevs", b"msf1")
