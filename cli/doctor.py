@@ -3,12 +3,27 @@
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
+from kombu.exceptions import OperationalError
+from redbeat.schedulers import ensure_conf, get_redis
+from redis.exceptions import RedisError
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
 from core.errors import WalkaroundError
+from core.keys import KeyLayout
+from core.model.openvino_graph import import_openvino
+from core.model.precision import identity_in
 from core.settings import PREFIX, Settings, load_settings
+from db.queries import active_model, backlog
+from db.session import check_version, make_engine, make_sessions
+from workers.app import QUEUES, make_app
+from workers.bootstrap import make_artefact, make_store
+from workers.consumer import queue_depth
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +82,6 @@ def examine(settings: Settings) -> list[Finding]:
 
 
 def _store(settings: Settings) -> Finding:
-    from core.keys import KeyLayout
-    from workers.bootstrap import make_store
-
     store = make_store(settings)
     layout = KeyLayout(settings.key_template)
     first = next(iter(store.list(layout.root)), None)
@@ -86,8 +98,6 @@ def _store(settings: Settings) -> Finding:
 
 
 def _database(settings: Settings) -> Finding:
-    from db.session import check_version, make_engine
-
     engine = make_engine(settings.database_url.get_secret_value())
     check_version(engine)
     return Finding(
@@ -96,12 +106,6 @@ def _database(settings: Settings) -> Finding:
 
 
 def _model(settings: Settings) -> Finding:
-    from core.model.openvino_graph import import_openvino
-    from core.model.precision import identity_in
-    from db.queries import active_model
-    from db.session import make_engine, make_sessions
-    from workers.bootstrap import make_artefact
-
     artefact = make_artefact(settings)
     identity = identity_in(artefact, settings.precision)
     if settings.precision == "int8" or settings.runtime == "openvino":
@@ -139,10 +143,6 @@ def _decoder(settings: Settings) -> Finding:
 
 
 def _broker(settings: Settings) -> Finding:
-    from kombu.exceptions import OperationalError
-
-    from workers.app import make_app
-
     try:
         with make_app(settings).connection_for_write() as connection:
             connection.ensure_connection(max_retries=1, timeout=5)
@@ -154,10 +154,6 @@ def _broker(settings: Settings) -> Finding:
 
 
 def _workers(settings: Settings) -> Finding:
-    from kombu.exceptions import OperationalError
-
-    from workers.app import QUEUES, make_app
-
     try:
         served = make_app(settings).control.inspect(timeout=2).active_queues() or {}
     except OperationalError as error:
@@ -175,11 +171,6 @@ def _workers(settings: Settings) -> Finding:
 
 
 def _schedule(settings: Settings) -> Finding:
-    from redbeat.schedulers import ensure_conf, get_redis
-    from redis.exceptions import RedisError
-
-    from workers.app import make_app
-
     app = make_app(settings)
     try:
         beating = get_redis(app).exists(ensure_conf(app).lock_key)
@@ -193,11 +184,6 @@ def _schedule(settings: Settings) -> Finding:
 
 
 def _backlog(settings: Settings) -> Finding:
-    from datetime import UTC, datetime
-
-    from db.queries import backlog
-    from db.session import make_engine, make_sessions
-
     waiting = backlog(make_sessions(make_engine(settings.database_url.get_secret_value())))
     if waiting.dead:
         return Finding(
@@ -217,15 +203,10 @@ def _backlog(settings: Settings) -> Finding:
 def _event_queue(settings: Settings) -> Finding:
     if not settings.sqs_queue_url:
         return Finding("event queue", True, "none is configured: events come by webhook, or the nightly scan finds all")
-    from workers.consumer import queue_depth
-
     return Finding("event queue", True, f"{queue_depth(settings)} messages are waiting")
 
 
 def _show(findings: list[Finding]) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-
     console = Console()
     for finding in findings:
         mark = "[green]well[/green] " if finding.well else "[red]wrong[/red]"
@@ -235,9 +216,6 @@ def _show(findings: list[Finding]) -> None:
 
 
 def _show_settings() -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     table = Table("Variable", "Default", "Meaning", show_lines=False)
     for name, field in Settings.model_fields.items():
         default = "" if field.default is None else str(field.default)
