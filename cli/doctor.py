@@ -16,6 +16,7 @@ from rich.table import Table
 
 from core.errors import WalkaroundError
 from core.keys import KeyLayout
+from core.model.device import find_device
 from core.model.openvino_graph import import_openvino
 from core.model.precision import identity_in
 from core.settings import PREFIX, Settings, load_settings
@@ -122,8 +123,6 @@ def _model(settings: Settings) -> Finding:
 
 
 def _device(settings: Settings) -> Finding:
-    from core.model.device import find_device
-
     device = find_device(settings.device, settings.precision, settings.runtime, None)
     return Finding("device", True, f"a worker here computes scores on {device}")
 
