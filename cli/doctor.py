@@ -19,6 +19,8 @@ from core.keys import KeyLayout
 from core.model.device import find_device
 from core.model.openvino_graph import import_openvino
 from core.model.precision import identity_in
+from core.photos.sandbox.layers import Layer, memory_is_hidden
+from core.photos.sandbox.loader import offered_layers
 from core.settings import PREFIX, Settings, load_settings
 from db.queries import active_model, backlog
 from db.session import check_version, make_engine, make_sessions
@@ -128,9 +130,6 @@ def _device(settings: Settings) -> Finding:
 
 
 def _decoder(settings: Settings) -> Finding:
-    from core.photos.sandbox.layers import Layer, memory_is_hidden
-    from core.photos.sandbox.loader import offered_layers
-
     layers = offered_layers(settings)
     absent = [layer.value for layer in Layer if layer not in layers]
     seen = f"a hostile photo is confined by {', '.join(layer.value for layer in Layer if layer in layers) or 'nothing'}"
