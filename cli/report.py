@@ -1,25 +1,23 @@
 """`walkaround report` and `walkaround audit`: what was decided, and the proof that nothing is missing."""
 
 import json
-from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from cli.report_named import Target, show_named_report
 from core.errors import SettingsInvalid
-from core.photos.sandbox.loader import make_loader
 from core.settings import load_settings
-from db.transactions import WorkKey
-from reports import print_table, read_report, to_json
-from workers.audit import audit as account
-from workers.bootstrap import make_context
-from workers.context import Context
+
+if TYPE_CHECKING:  # what a command needs is imported when it runs: `walkaround --help` waits for none of it
+    from rich.console import Console
+
+    from db.transactions import WorkKey
+    from workers.context import Context
+
 
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="A day in the fleet's time zone.")]
 
@@ -42,8 +40,12 @@ def report(
     Examples: `walkaround report --fleet harbour` · `walkaround report new_damage --since 2026-11-01 --csv` ·
     `walkaround report fleet_day --html fleet.html`
     """
+    from rich.console import Console
+
     context = _context()
     if name is not None:
+        from cli.report_named import Target, show_named_report
+
         target = Target(as_json=as_json, as_csv=as_csv, parquet=parquet, html=html)
         show_named_report(context, name, fleet, vehicle, since, until, target)
         return
@@ -57,17 +59,21 @@ def report(
 def audit(
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures and findings as JSON.")] = False,
 ) -> None:
-    """Account for every photo object: in a verdict that can be recomputed, quarantined, or pending. Else exit 1.
+    """Account for every object of the store: each photo in a verdict that can be recomputed, quarantined or pending.
+
+    What is left out is counted by its rule. Exits with 1 where anything is not accounted for.
 
     Example: `walkaround audit`
     """
+    from rich.console import Console
+
     if not audit_and_show(_context(), Console(), as_json=as_json):
         raise typer.Exit(1)
 
 
 def show_report(
-    context: Context,
-    console: Console,
+    context: "Context",
+    console: "Console",
     *,
     as_json: bool = False,
     html: Path | None = None,
@@ -75,42 +81,53 @@ def show_report(
     vehicle: str | None = None,
 ) -> None:
     """Print the report of the context's store as a table, or as JSON on stdout; write the HTML page where asked."""
-    found = read_report(context.sessions, context.store.name, fleet=fleet, vehicle=vehicle)
+    import reports
+
+    found = reports.read_report(context.sessions, context.store.name, fleet=fleet, vehicle=vehicle)
     if as_json:
-        typer.echo(to_json(found))
+        typer.echo(reports.to_json(found))
     else:
-        print_table(console, found)
+        reports.print_table(console, found)
     if html is not None:
-        from reports.html import write_html_report  # noqa: PLC0415  loads Pillow and Jinja2, which no other report needs
+        from contextlib import closing
+
+        from core.photos.sandbox.loader import make_loader
+        from reports.html import write_html_report
 
         with closing(make_loader(context.settings)) as loader, console.status("Writing the report ..."):
             write_html_report(html, found, context.store, loader, max_bytes=context.settings.max_photo_bytes)
         console.print(f"Report with photos and heat maps: {html}", markup=False, soft_wrap=True)
 
 
-def audit_and_show(context: Context, console: Console, *, as_json: bool = False) -> bool:
+def audit_and_show(context: "Context", console: "Console", *, as_json: bool = False) -> bool:
     """Run the audit, print what it found, and say whether it passed."""
+    from workers.audit import audit as account
+
     result = account(
         context.store, context.layout, context.sessions, datetime.now(UTC), context.settings.max_pending_age
     )
     if as_json:
-        typer.echo(json.dumps({"passed": result.passed, **asdict(result)}, default=str, indent=2))
+        figures = {"passed": result.passed, "parts": dict(result.parts), **asdict(result)}
+        typer.echo(json.dumps(figures, default=str, indent=2))
         return result.passed
     say = partial(console.print, highlight=False, markup=False, soft_wrap=True)  # keys may hold brackets
-    placed = f"{result.in_verdict} in a verdict, {result.quarantined} quarantined, {result.pending} pending"
-    say(f"Audit: {result.objects} objects in {result.sets} returns: {placed}; {result.recomputed} verdicts recomputed")
+    parts = " + ".join(f"{count} {words}" for words, count in result.parts.items()) or "none"
+    say(f"Audit: {result.listing.objects} objects = {parts}")
+    say(f"{result.sets} returns; {result.recomputed} verdicts recomputed")
     for finding in result.findings:
         say(f"  {finding}", style="red")
     if result.unplaced:
         say(f"Audit failed: {result.unplaced} objects or verdicts are not accounted for", style="bold red")
     else:
-        say("Audit passed: every photo is accounted for", style="green")
+        say("Audit passed: every object is accounted for", style="green")
     return result.passed
 
 
-def _context() -> Context:
+def _context() -> "Context":
+    from workers.bootstrap import make_context
+
     return make_context(load_settings(), _publish_nothing)
 
 
-def _publish_nothing(work: WorkKey, queue: str) -> None:
+def _publish_nothing(work: "WorkKey", queue: str) -> None:
     """What only reads makes no work due, and so needs no Celery."""

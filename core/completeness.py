@@ -11,9 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from core.domain import ClosedBy, StoredObject
 from core.errors import InvalidKey, InvalidManifest
 from core.keys import KEY_MAX_BYTES, validate_key
+from core.object_kinds import MANIFEST_NAME, companions
 
-MANIFEST_NAME = "_manifest.json"
-MARKER_NAME = "_COMPLETE"
 MANIFEST_MAX_BYTES = 1_000_000
 CAMERA_BELIEVED = timedelta(days=30)  # how long before its upload a photo may have been taken
 
@@ -113,7 +112,7 @@ def completeness(
     elif marker:
         return Completeness(ClosedBy.MARKER, note=note)
     elif rules.expected is not None:
-        if len(photos) >= rules.expected:
+        if len(photos) - len(companions(photo.key for photo in photos)) >= rules.expected:
             return Completeness(ClosedBy.COUNT, note=note)
     else:
         quiet_at = max(photo.modified_at for photo in photos) + rules.quiet_period

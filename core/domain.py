@@ -106,6 +106,9 @@ class PhotoStore(Protocol):
         `PhotoRefused(TOO_LARGE)`.
         """
 
+    def read_start(self, key: str, size: int, *, etag: str | None = None) -> bytes:
+        """The first `size` bytes of an object, all of it where it is smaller; raises `PhotoMissing`, `PhotoChanged`."""
+
     def stat(self, key: str) -> StoredObject | None:
         """The object as it is now, or None where there is none."""
 

@@ -99,7 +99,11 @@ class DatasetInvalid(Permanent):
 
 
 class Refusal(StrEnum):
-    """Why a photo is refused. Stored with the photo; `explanation` is what a person reads."""
+    """Why a photo is refused. Stored with the photo; `explanation` is what a person reads.
+
+    COMPANION is no complaint: the file is no photo and stands beside photos (`core.object_kinds.companions`). It is
+    left out of the verdict and of every count of photos.
+    """
 
     EMPTY = "empty"
     TOO_LARGE = "too_large"
@@ -115,6 +119,7 @@ class Refusal(StrEnum):
     CLASSIFIER_FAILED = "classifier_failed"
     INVALID_KEY = "invalid_key"
     MANIFEST_MISMATCH = "manifest_mismatch"
+    COMPANION = "companion"
 
     @property
     def explanation(self) -> str:
@@ -124,7 +129,7 @@ class Refusal(StrEnum):
 _EXPLANATIONS = {
     Refusal.EMPTY: "the file is empty; upload it again",
     Refusal.TOO_LARGE: "the file is larger than 40 MB; upload a smaller photo",
-    Refusal.TOO_MANY_PIXELS: "the photo has more than 110 megapixels; upload a smaller one",
+    Refusal.TOO_MANY_PIXELS: "the photo has more than 50 megapixels; upload a smaller one",
     Refusal.NOT_A_PHOTO: "the file is not a photo; upload JPEG, PNG, WEBP or HEIC",
     Refusal.FORMAT_NOT_ACCEPTED: "the format is not accepted; upload JPEG, PNG, WEBP or HEIC",
     Refusal.ANIMATED: "the file holds several pictures; upload a single photo",
@@ -136,6 +141,7 @@ _EXPLANATIONS = {
     Refusal.CLASSIFIER_FAILED: "the model could not score this photo; report it to whoever runs Walkaround",
     Refusal.INVALID_KEY: "the object's name is not accepted; upload it under a plain name",
     Refusal.MANIFEST_MISMATCH: "the file is not the one its manifest lists; upload it again",
+    Refusal.COMPANION: "the file belongs to the photos beside it; nothing has to be done",
 }
 
 

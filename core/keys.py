@@ -1,23 +1,22 @@
-"""Object keys: which are valid, which are photos, and which return a photo belongs to. All pure."""
+"""Object keys: which are valid, and which return an object belongs to. All pure."""
 
+import hashlib
 import re
 import string
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from functools import cached_property
 
 from core.domain import SetRef
 from core.errors import InvalidKey, SettingsInvalid
+from core.object_kinds import ObjectKind, is_own_key, kind_of
 
-REPORTS = "reports/"
-REVIEWS = "reviews/"
 WHOLE_STORE = "."
 KEY_MAX_BYTES = 1024  # S3's own limit
 
-# What operating systems leave in folders; nobody means these to be photos.
-_LITTER = frozenset({"thumbs.db", "desktop.ini"})
-_REVIEW_KEY = re.compile(rf"{REVIEWS}\d{{4}}-\d\d/[0-9a-f]{{64}}\.json")
+# Unicode's categories Cc and Cs.
+_CONTROL_CHARACTER = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_EMPTY_OR_DOTS = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)")
 _FIELDS = frozenset({"fleet", "vehicle", "return"})
 _DEFAULT_FLEET = "default"
 _DEFAULT_RETURN = "1"
@@ -31,10 +30,35 @@ def validate_key(key: str) -> None:
         raise InvalidKey(f"object key {key!a} is not valid UTF-8; rename the object") from error
     if not key or length > KEY_MAX_BYTES:
         raise InvalidKey(f"object key of {length} bytes: keys have 1 to {KEY_MAX_BYTES} bytes; rename the object")
-    if any(unicodedata.category(character) in ("Cc", "Cs") for character in key):
+    if _CONTROL_CHARACTER.search(key):
         raise InvalidKey(f"object key {key!a} holds control characters; rename the object")
-    if key.startswith("/") or any(part in ("", ".", "..") for part in key.removesuffix("/").split("/")):
+    if _EMPTY_OR_DOTS.search(key.removesuffix("/")):
         raise InvalidKey(f"object key {key!a} holds an empty, `.` or `..` part; rename the object")
+
+
+def is_accepted(key: str) -> bool:
+    """Whether the key passes `validate_key`."""
+    try:
+        validate_key(key)
+    except InvalidKey:
+        return False
+    return True
+
+
+def recorded_key(key: str, set_key: str) -> str:
+    """The key under which an object of a set is written down: `key` itself, or where it is not accepted a form of it.
+
+    That form can be printed and held by every database, and is not accepted either, so that nobody reads the object:
+    its control characters are escaped, it is shortened to what an index takes, and then an empty folder comes first.
+    """
+    if is_accepted(key):
+        return key
+    in_set = key.removeprefix(set_key)
+    name = _CONTROL_CHARACTER.sub(lambda character: ascii(character[0])[1:-1], in_set)
+    if len(key.encode(errors="surrogatepass")) > KEY_MAX_BYTES:
+        digest = hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
+        name = f"{name.encode()[: KEY_MAX_BYTES // 2].decode(errors='ignore')}...{digest}"
+    return key if name == in_set else f"{set_key}/{name}"
 
 
 @dataclass(frozen=True)
@@ -69,7 +93,7 @@ class KeyLayout:
         """The literal prefix before the first named folder: what a scan lists."""
         return "" if self.template == WHOLE_STORE else self.template.partition("{")[0]
 
-    @property
+    @cached_property
     def _pattern(self) -> re.Pattern[str]:
         if self.template == WHOLE_STORE:
             return re.compile("")
@@ -105,26 +129,9 @@ def guess_layout(keys: Iterable[str]) -> KeyLayout:
     for key in keys:
         if standard.parse(key) is not None:
             return standard
-        if is_photo_key(key):
+        if kind_of(key, size=0) is ObjectKind.CONTENT:
             depth = min(key.count("/"), 3)
             depths[depth] = depths.get(depth, 0) + 1
     depth = max(depths, key=lambda level: (depths[level], level), default=1)
     templates = [WHOLE_STORE, "{vehicle}/", "{vehicle}/{return}/", "{fleet}/{vehicle}/{return}/"]
     return KeyLayout(templates[depth])
-
-
-def is_photo_key(key: str) -> bool:
-    """Whether the object is meant to be a photo: not a folder marker, not hidden, not a control file, not litter."""
-    name = PurePosixPath(key).name
-    litter = name.startswith((".", "_")) or name.lower() in _LITTER
-    return not (key.endswith("/") or litter or is_own_key(key))
-
-
-def is_own_key(key: str) -> bool:
-    """Whether Walkaround wrote the object: a report or a review. A vehicle may be called `reports` all the same."""
-    return (key.startswith(REPORTS) and key.endswith((".html", ".json"))) or is_review_key(key)
-
-
-def is_review_key(key: str) -> bool:
-    """Whether the object is one recorded decision."""
-    return _REVIEW_KEY.fullmatch(key) is not None

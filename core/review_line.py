@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, Val
 from core.canonical import canonical_json, sha256_of
 from core.domain import Label
 from core.errors import ReviewRefused
-from core.keys import REVIEWS
+from core.object_kinds import REVIEWS
 
 MAX_LINE_BYTES = 1_000_000
 _Name = Annotated[str, Field(min_length=1, max_length=200)]

@@ -6,6 +6,7 @@ from typing import Any
 
 from core.canonical import sha256_of
 from core.domain import ClosedBy, Label, ModelIdentity, PhotoStatus
+from core.errors import Refusal
 from core.phash_bits import differing_bits
 from core.policy import Policy, ViewRule
 
@@ -56,9 +57,12 @@ def decide(
 ) -> Decision:
     """The verdict on a set. Any order of the same photos gives the same answer; a copy of a photo changes nothing.
 
+    Companions are listed in `reasons`, and change nothing else.
+
     `score` is the highest probability of damage among the scored photos, None where none was scored.
     """
-    photos = sorted(evidence, key=lambda photo: photo.key)
+    listed = sorted(evidence, key=lambda photo: photo.key)
+    photos = [photo for photo in listed if photo.reason != Refusal.COMPANION]
     missing_keys = sorted(missing)
     counted_as = _distinct([photo for photo in photos if photo.probability is not None], policy.same_photo_within)
     distinct = [photo for photo in photos if counted_as.get(photo.key) == photo.key]
@@ -89,7 +93,7 @@ def decide(
             "suspicious_photos": suspicious.rank,
             "intact_share": _intact_share(distinct, policy),
         },
-        "photos": [_account(photo, policy, counted_as) for photo in photos],
+        "photos": [_account(photo, policy, counted_as) for photo in listed],
     }
     inputs = {name: reasons[name] for name in ("closed_by", "missing", "model", "policy", "photos")}
     return Decision(

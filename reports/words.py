@@ -130,6 +130,7 @@ def _remarks(found: ReturnView) -> str:
     photos = found.reasons.get("photos", [])
     reused = [photo for photo in photos if photo.get("reused_from")]
     others = [photo["key"].rpartition("/")[2] for photo in photos if photo.get("shows_vehicle") is False]
+    beside = [photo["key"].rpartition("/")[2] for photo in photos if photo.get("reason") == Refusal.COMPANION]
     copies = sum("counted_as" in photo for photo in photos)
     said = ""
     if reused:
@@ -140,6 +141,8 @@ def _remarks(found: ReturnView) -> str:
         said += f" Not taken for a vehicle: {', '.join(others[:3])}{' …' if len(others) > 3 else ''}."
     if copies:
         said += f" {_photos(copies)} counted as copies of others."
+    if beside:
+        said += f" Beside the photos: {', '.join(beside[:3])}{' …' if len(beside) > 3 else ''}."
     return said
 
 

@@ -5,23 +5,24 @@ from datetime import datetime
 
 import structlog
 
-from core.completeness import MANIFEST_MAX_BYTES, MANIFEST_NAME, MARKER_NAME, Manifest, completeness, parse_manifest
+from core.completeness import MANIFEST_MAX_BYTES, Manifest, completeness, parse_manifest
 from core.domain import SetRef, StoredObject
 from core.errors import InvalidManifest, PhotoMissing, PhotoRefused
-from core.keys import is_photo_key
+from core.object_kinds import MANIFEST_NAME, MARKER_NAME
 from db.transactions import Arrival
 from workers.context import Context
+from workers.listing import content_of
 
 log = structlog.get_logger(__name__)
 
 
 def arrival(context: Context, ref: SetRef, objects: Sequence[StoredObject], now: datetime) -> Arrival:
-    """What a listing says of a set, once its manifest has been read."""
-    photos = [entry for entry in objects if is_photo_key(entry.key)]
+    """What a listing says of a set, once its manifest has been read. Raises what the store raises."""
+    content = content_of(ref, objects)
     manifest, note = _read_manifest(context, ref, objects)
     marker = any(entry.key == ref.set_key + MARKER_NAME for entry in objects)
-    complete = completeness(photos, manifest=manifest, marker=marker, rules=context.rules, now=now, note=note)
-    return Arrival(ref, photos, complete, manifest)
+    complete = completeness(content, manifest=manifest, marker=marker, rules=context.rules, now=now, note=note)
+    return Arrival(ref, content, complete, manifest)
 
 
 def _read_manifest(

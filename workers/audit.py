@@ -1,15 +1,17 @@
-"""The audit: every object in the store is in one recomputable verdict, quarantined with a reason, or pending."""
+"""The audit: every object in the store is accounted for, each verdict follows from its rows."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from core.canonical import canonical_json
 from core.domain import Label, PhotoStatus, PhotoStore
-from core.keys import KeyLayout, is_photo_key
+from core.errors import Refusal
+from core.keys import KeyLayout
 from core.policy import is_sampled
 from db.queries import PlacedSet, decide_again, placed_photos
 from db.session import Sessions
-from workers.listing import ListedSet, listed_sets, side_by_side
+from workers.listing import ListedSet, ListingCount, listed_sets, side_by_side
 
 # Findings shown by name; the rest are counted.
 SHOWN = 1000
@@ -17,22 +19,45 @@ SHOWN = 1000
 
 @dataclass(slots=True)
 class Audit:
-    """Where every photo object stands. `findings` name what could not be placed; `unplaced` counts them all."""
+    """Where every object stands. `findings` name what could not be accounted for; `unplaced` counts them all.
 
-    objects: int = 0
-    strays: int = 0
+    `listing` counts every object of the store as what it is. Its `content` is `in_verdict`, `quarantined`, `pending`,
+    `companions` (files beside the photos, which are no photos) and `unexplained` together.
+    """
+
+    listing: ListingCount = field(default_factory=ListingCount)
     sets: int = 0
     in_verdict: int = 0
     quarantined: int = 0
     pending: int = 0
+    companions: int = 0
+    unexplained: int = 0
     oldest_pending: datetime | None = None
     recomputed: int = 0
     unplaced: int = 0
     findings: list[str] = field(default_factory=list)
 
     @property
+    def parts(self) -> Mapping[str, int]:
+        """All objects by where they stand, in words, those that occur: together they are `listing.objects`."""
+        listing = self.listing
+        parts = {
+            "photos in a verdict": self.in_verdict,
+            "quarantined": self.quarantined,
+            "pending": self.pending,
+            "companions": self.companions,
+            "control files": listing.control,
+            "written by Walkaround": listing.own,
+            **{f"litter ({rule})": count for rule, count in sorted(listing.litter.items())},
+            "outside the returns' folder": listing.elsewhere,
+            "strays": listing.strays,
+            "unexplained": self.unexplained,
+        }
+        return {words: count for words, count in parts.items() if count}
+
+    @property
     def passed(self) -> bool:
-        """Whether every object was placed and every verdict recomputed."""
+        """Whether every object was accounted for and every verdict recomputed."""
         return self.unplaced == 0
 
     def find(self, sentence: str) -> None:
@@ -41,12 +66,23 @@ class Audit:
         if len(self.findings) < SHOWN:
             self.findings.append(sentence)
 
+    def find_object(self, sentence: str) -> None:
+        """Note an object of a return that is neither in a verdict nor refused nor pending."""
+        self.unexplained += 1
+        self.find(sentence)
+
 
 def audit(store: PhotoStore, layout: KeyLayout, sessions: Sessions, now: datetime, max_pending: timedelta) -> Audit:
-    """Account for every photo object under the layout's root. Lists the store once; changes nothing."""
+    """Account for every object of the store. Lists it once, whole; changes nothing. Raises what the store raises."""
     result = Audit()
     known = placed_photos(sessions, store.name, layout.root)
-    listing = listed_sets(store, layout, result, on_stray=lambda key: result.find(f"{key}: lies in no set"))
+    listing = listed_sets(
+        store,
+        layout,
+        result.listing,
+        on_stray=lambda key: result.find(f"{key}: lies in no return; returns lie under {layout.template}"),
+        whole_store=True,
+    )
     for listed, placed in side_by_side(listing, known):
         result.sets += 1
         if listed is not None:
@@ -54,17 +90,21 @@ def audit(store: PhotoStore, layout: KeyLayout, sessions: Sessions, now: datetim
         if placed is not None:
             _account_absent(result, listed, placed)
             _recompute(result, placed)
+    if sum(result.parts.values()) != result.listing.objects:
+        result.find(f"{result.listing.objects} objects were listed, and {sum(result.parts.values())} accounted for")
     return result
 
 
 def _account(result: Audit, listed: ListedSet, placed: PlacedSet | None, now: datetime, limit: timedelta) -> None:
     rows = {photo.key: photo for photo in placed.photos} if placed else {}
-    for key, etag in listed.photos.items():
+    for key, etag in listed.content.items():
         row = rows.get(key)
         if placed is None or row is None:
-            result.find(f"{key}: not in the database; run a scan")
+            result.find_object(f"{key}: not in the database; run a scan")
         elif row.etag != etag:
-            result.find(f"{key}: the database knows another version of it; run a scan")
+            result.find_object(f"{key}: the database knows another version of it; run a scan")
+        elif row.status is PhotoStatus.QUARANTINED and row.reason == Refusal.COMPANION:
+            result.companions += 1
         elif row.status is PhotoStatus.QUARANTINED and row.reason:
             result.quarantined += 1
         elif placed.verdict is not None:
@@ -76,20 +116,24 @@ def _account(result: Audit, listed: ListedSet, placed: PlacedSet | None, now: da
 def _account_pending(result: Audit, key: str, placed: PlacedSet, now: datetime, limit: timedelta) -> None:
     since = placed.pending_since
     if placed.dead:
-        result.find(f"{key}: its set was given up after too many attempts; mend the cause, then `walkaround replay`")
+        result.find_object(
+            f"{key}: its set was given up after too many attempts; mend the cause, then `walkaround replay`"
+        )
     elif since is None:
-        result.find(f"{key}: its set has neither a verdict nor pending work; run a scan")
+        result.find_object(f"{key}: its set has neither a verdict nor pending work; run a scan")
     elif now - since > limit:
-        result.find(f"{key}: pending since {since:%Y-%m-%d %H:%M} UTC, longer than allowed; see `walkaround doctor`")
+        result.find_object(
+            f"{key}: pending since {since:%Y-%m-%d %H:%M} UTC, longer than allowed; see `walkaround doctor`"
+        )
     else:
         result.pending += 1
         result.oldest_pending = min(since, result.oldest_pending or since)
 
 
 def _account_absent(result: Audit, listed: ListedSet | None, placed: PlacedSet) -> None:
-    there = listed.photos if listed else {}
+    there = listed.content if listed else {}
     for photo in placed.photos:
-        if photo.key not in there and photo.status is not PhotoStatus.GONE and is_photo_key(photo.key):
+        if photo.key not in there and photo.status is not PhotoStatus.GONE:
             result.find(f"{photo.key}: in the database but not in the store; two scans apart it counts as gone")
 
 

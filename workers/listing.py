@@ -1,12 +1,13 @@
 """A store's listing and the database's sets, walked side by side without holding either in memory."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
-from core.completeness import MANIFEST_NAME, MARKER_NAME
 from core.domain import ClosedBy, PhotoStore, SetRef, StoredObject
-from core.keys import KeyLayout, is_photo_key
+from core.keys import KeyLayout, is_accepted, recorded_key
+from core.object_kinds import MANIFEST_NAME, MARKER_NAME, ObjectKind, kind_of, litter_rule
 from db.queries import SetRow
 
 
@@ -20,50 +21,103 @@ class KnownSet(Protocol):
 Known = TypeVar("Known", bound=KnownSet)
 
 
+@dataclass(slots=True)
+class ListingCount:
+    """Every object that a listing shows, counted as what it is; `litter` by its rule.
+
+    `content` lies in a return: a photo or a companion. `strays` would be content, but lie in no return. `elsewhere` is
+    what lies outside the layout's root.
+    """
+
+    objects: int = 0
+    content: int = 0
+    control: int = 0
+    own: int = 0
+    elsewhere: int = 0
+    strays: int = 0
+    litter: Counter[str] = field(default_factory=Counter)
+
+
 @dataclass(frozen=True, slots=True)
 class ListedSet:
-    """A set as the store lists it: its photos' etags, its control files if they are there, and all its objects."""
+    """A set as the store lists it: its content's etags by key, its control files if they are there, all its objects."""
 
     ref: SetRef
-    photos: dict[str, str]
+    content: dict[str, str]
     manifest: StoredObject | None
     marker: StoredObject | None
     objects: Sequence[StoredObject]
 
 
-class Tally(Protocol):
-    """What counts the objects on the way."""
-
-    objects: int
-    strays: int
+def content_of(ref: SetRef, objects: Iterable[StoredObject]) -> list[StoredObject]:
+    """A set's photos and their companions, under the keys that they are written down by."""
+    return [
+        replace(entry, key=recorded_key(entry.key, ref.set_key))
+        for entry in objects
+        if kind_of(entry.key, entry.size) is ObjectKind.CONTENT
+    ]
 
 
 def listed_sets(
-    store: PhotoStore, layout: KeyLayout, tally: Tally, on_stray: Callable[[str], None] | None = None
+    store: PhotoStore,
+    layout: KeyLayout,
+    count: ListingCount,
+    on_stray: Callable[[str], None] = lambda _: None,
+    *,
+    whole_store: bool = False,
 ) -> Iterator[ListedSet]:
-    """The sets under the layout's root in key order; photo objects that belong to no set are strays."""
+    """The sets under the layout's root in key order. Every object is counted, and `on_stray` gets each stray's key.
+
+    With `whole_store`, what lies outside the root is listed and counted too.
+    """
     current: SetRef | None = None
     objects: list[StoredObject] = []
-    for entry in store.list(layout.root):
-        tally.objects += 1
-        if current is None or not entry.key.startswith(current.set_key):
-            if current is not None:
-                yield _listed(current, objects)
-            current, objects = layout.parse(entry.key), []
-        if current is not None:
+    for entry in store.list("" if whole_store else layout.root):
+        if current is not None and not entry.key.startswith(current.set_key):
+            yield _listed(current, objects)
+            current, objects = None, []
+        ref = current or _set_of(entry, layout)
+        kind = _count(entry, ref, layout, count)
+        if ref is not None and kind in (ObjectKind.CONTENT, ObjectKind.CONTROL):
+            current = ref
             objects.append(entry)
-        elif is_photo_key(entry.key):
-            tally.strays += 1
-            if on_stray is not None:
-                on_stray(entry.key)
+        elif kind is ObjectKind.CONTENT:
+            on_stray(ascii(entry.key)[1:-1])
     if current is not None:
         yield _listed(current, objects)
 
 
-def _listed(ref: SetRef, objects: list[StoredObject]) -> ListedSet:
-    named = {entry.key.removeprefix(ref.set_key): entry for entry in objects}
-    photos = {entry.key: entry.etag for entry in objects if is_photo_key(entry.key)}
-    return ListedSet(ref, photos, named.get(MANIFEST_NAME), named.get(MARKER_NAME), objects)
+def _set_of(entry: StoredObject, layout: KeyLayout) -> SetRef | None:
+    ref = layout.parse(entry.key)
+    is_named_well = ref is not None and (not ref.set_key or is_accepted(ref.set_key))
+    return ref if is_named_well else None
+
+
+def _count(entry: StoredObject, ref: SetRef | None, layout: KeyLayout, count: ListingCount) -> ObjectKind | None:
+    """Count the object; its kind, None where it lies outside the layout's root."""
+    count.objects += 1
+    kind = kind_of(entry.key, entry.size)
+    if kind is not ObjectKind.OWN and not entry.key.startswith(layout.root):
+        count.elsewhere += 1
+        return None
+    match kind:
+        case ObjectKind.OWN:
+            count.own += 1
+        case ObjectKind.CONTROL:
+            count.control += 1
+        case ObjectKind.LITTER:
+            count.litter[litter_rule(entry.key, entry.size) or ""] += 1
+        case ObjectKind.CONTENT if ref is None:
+            count.strays += 1
+        case ObjectKind.CONTENT:
+            count.content += 1
+    return kind
+
+
+def _listed(ref: SetRef, objects: Sequence[StoredObject]) -> ListedSet:
+    control = {entry.key.removeprefix(ref.set_key): entry for entry in objects}
+    content = {entry.key: entry.etag for entry in content_of(ref, objects)}
+    return ListedSet(ref, content, control.get(MANIFEST_NAME), control.get(MARKER_NAME), objects)
 
 
 def side_by_side(
@@ -92,8 +146,8 @@ def differs(listed: ListedSet | None, row: SetRow | None) -> bool:
     if listed is None:
         return bool(row and row.photos)
     if row is None:
-        return bool(listed.photos)
-    if row.closed_by is None or listed.photos != row.photos:
+        return bool(listed.content)
+    if row.closed_by is None or listed.content != row.photos:
         return True
     if listed.manifest is not None:
         return row.closed_by is not ClosedBy.MANIFEST or listed.manifest.modified_at > row.last_change_at

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from core.keys import REPORTS
+from core.object_kinds import REPORTS
 from reports.night_page import Night, night_document, night_page, read_night
 from reports.pictures import open_thumbnailer
 from workers.bootstrap import own_place

@@ -21,7 +21,7 @@ from db.transactions import Finish, IngestOutcome, IntakeResult, WorkKey
 from workers import metrics
 from workers.arrival import arrival
 from workers.context import Context, Scoring
-from workers.listing import ListedSet, differs, listed_sets, side_by_side
+from workers.listing import ListedSet, ListingCount, differs, listed_sets, side_by_side
 from workers.retries import give_back, give_back_unexplained
 from workers.review_objects import write_missing_reviews
 from workers.scoring import LeaseLost, score_set
@@ -164,8 +164,8 @@ def _look_again(context: Context, set_key: str) -> bool:
     """Ingest a set by its key; one bad set must not stop the others."""
     try:
         ingest(context, set_of(context, set_key))
-    except WalkaroundError as error:
-        log.warning("set_not_looked_at", set_key=set_key, problem=str(error))
+    except Exception as error:
+        _log_failure("set_not_looked_at", set_key, error)
         return False
     return True
 
@@ -180,10 +180,10 @@ def scan(context: Context, kind: str = "fleet") -> ScanResult:
     """
     bucket, root = context.store.name, context.layout.root
     scan_id = transactions.start_scan(context.sessions, kind, bucket, root, datetime.now(UTC))
-    scanned = ScanResult()
+    scanned, count = ScanResult(), ListingCount()
     known = queries.set_rows(context.sessions, bucket, root)
     new: list[ListedSet] = []
-    for listed, row in side_by_side(listed_sets(context.store, context.layout, scanned), known):
+    for listed, row in side_by_side(listed_sets(context.store, context.layout, count, _log_stray), known):
         scanned.sets += listed is not None
         if not differs(listed, row):
             continue
@@ -195,6 +195,7 @@ def scan(context: Context, kind: str = "fleet") -> ScanResult:
             _record_new_sets(context, new, scanned)
             new.clear()
     _record_new_sets(context, new, scanned)
+    scanned.objects, scanned.strays = count.objects, count.strays
     scanned.rescoring = request_rescoring(context)
     _write_reviews(context, scanned)
     transactions.finish_scan(context.sessions, scan_id, asdict(scanned), datetime.now(UTC))
@@ -211,8 +212,8 @@ def _record_new_sets(context: Context, new: Sequence[ListedSet], scanned: ScanRe
         arrivals = [arrival(context, listed.ref, listed.objects, now) for listed in new]
         if arrivals:
             taken = transactions.take_in(context.sessions, context.store.name, arrivals, context.rules.expected, now)
-    except WalkaroundError as error:  # one of them spoils it for all; each alone tells which
-        log.warning("sets_not_taken_in", problem=str(error))
+    except Exception as error:  # one of them fails the commit of all; each alone shows which one it is
+        log.warning("sets_not_taken_in", problem=f"{type(error).__name__}: {error}")
     for work in taken.opened:
         context.publish(work, "classify")
     scanned.repaired += len(taken.set_keys)
@@ -224,9 +225,21 @@ def _record_new_sets(context: Context, new: Sequence[ListedSet], scanned: ScanRe
 def _repair(context: Context, ref: SetRef, scanned: ScanResult) -> None:
     try:
         scanned.repaired += ingest(context, ref).changed
-    except WalkaroundError as error:
+    except Exception as error:
         scanned.failed += 1
-        log.warning("set_not_ingested", set_key=ref.set_key, problem=str(error))
+        _log_failure("set_not_ingested", ref.set_key, error)
+
+
+def _log_failure(event: str, set_key: str, error: Exception) -> None:
+    """One bad set must not stop the others: its failure is named, with a stack where nobody foresaw it."""
+    if isinstance(error, WalkaroundError):
+        log.warning(event, set_key=set_key, problem=str(error))
+    else:
+        log.error(event, set_key=set_key, exc_info=error)
+
+
+def _log_stray(key: str) -> None:
+    log.warning("stray_object", key=key)
 
 
 def _write_reviews(context: Context, scanned: ScanResult) -> None:

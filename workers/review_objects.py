@@ -9,7 +9,7 @@ from itertools import groupby, islice
 
 from core.domain import PhotoStore
 from core.errors import PhotoMissing, PhotoRefused, ReviewRefused, WalkaroundError
-from core.keys import REVIEWS, is_review_key
+from core.object_kinds import REVIEWS, is_review_key
 from core.review_line import MAX_LINE_BYTES, ReviewLine, parse_review
 from db import queries, transactions
 from workers.bootstrap import own_place

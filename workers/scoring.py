@@ -15,6 +15,7 @@ from core.photos.usability import judge
 from db import transactions
 from db.transactions import Claim, PhotoResult, PhotoRow
 from workers import metrics
+from workers.companions import companion_results
 from workers.context import Context, Scoring
 from workers.lease import kept_lease
 
@@ -42,8 +43,10 @@ def score_set(context: Context, scoring: Scoring, claim: Claim) -> list[PhotoRes
     todo = [photo for photo in claim.photos if photo.probability is None and photo.status not in _SETTLED]
     alone = claim.attempts >= ALONE_FROM_ATTEMPT
     todo.sort(key=lambda photo: photo.photo_id != claim.suspect)  # the suspect first: is it the one?
-    results: list[PhotoResult] = []
     with kept_lease(context, claim) as lost:
+        results = companion_results(context, scoring, claim, todo)
+        beside = {result.photo_id for result in results}
+        todo = [photo for photo in todo if photo.photo_id not in beside]
         for chunk in _chunks(todo, 1 if alone else CHUNK):
             results += (
                 _score_alone(context, scoring, claim, chunk[0]) if alone else _score(context, scoring, claim, chunk)

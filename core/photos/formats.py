@@ -3,9 +3,12 @@
 from typing import Literal
 
 from core.errors import PhotoRefused, Refusal
-from core.photos.limits import MAX_BYTES
 
 Format = Literal["JPEG", "PNG", "WEBP", "HEIF"]
+
+START_BYTES = 256  # show what a file is: the longest is an ISO container's list of brands
+
+MAX_BYTES = 40_000_000
 
 _STILL_HEVC = (b"heic", b"heix", b"heim", b"heis")
 _HEVC_SEQUENCE = (b"hevc", b"hevx", b"hevm", b"hevs", b"msf1")
@@ -41,6 +44,15 @@ def recognise(data: bytes) -> Format:
     if is_bitmap or data.startswith(_OTHER_PICTURES):
         raise PhotoRefused(Refusal.FORMAT_NOT_ACCEPTED)
     raise PhotoRefused(Refusal.NOT_A_PHOTO)
+
+
+def is_picture(start: bytes) -> bool:
+    """Whether a file whose first `START_BYTES` these are is a picture of any kind, accepted or not."""
+    try:
+        recognise(start)
+    except PhotoRefused as error:
+        return error.reason not in (Refusal.EMPTY, Refusal.NOT_A_PHOTO)
+    return True
 
 
 def ends_early(data: bytes, format_: Format) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from core.domain import Blob, StoredObject
 from core.errors import InvalidKey, PhotoChanged, PhotoMissing, PhotoRefused, Refusal, StoreRefused, StoreUnavailable
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 
 _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP)
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
+_UNFINISHED = (".walkaround-", ".partial")  # how the name of a file begins and ends that is being written
 _ESCAPED_BYTE = re.compile(rb"\\x([0-9a-f]{2})")
 
 
@@ -26,8 +28,9 @@ class FolderPhotoStore:
     """A `PhotoStore` over a folder.
 
     An etag is made of size, inode, and the times of the last change of content and of the inode: the last of these
-    cannot be set back, so no change hides, and no file is read for a listing. Hidden files are not listed. Links to
-    files are followed where they stay inside the folder; links to folders are not, which rules out circles.
+    cannot be set back, so no change hides, and no file is read for a listing. Hidden files are listed like all others,
+    except those that `write` has not finished. Links to files are followed where they stay inside the folder; links to
+    folders are not, which rules out circles.
     A file name that is not UTF-8 is listed with its odd bytes as `\\xNN`, and is found by that key.
     """
 
@@ -53,8 +56,7 @@ class FolderPhotoStore:
             raise StoreRefused(f"the folder {self._root} is gone; bring it back (is its disk still mounted?)")
         unreadable: set[str] = set()
         folder = self._path(prefix.rpartition("/")[0])
-        is_plain = folder == folder.resolve() and not any(part.startswith(".") for part in prefix.split("/")[:-1])
-        if is_plain:
+        if folder == folder.resolve():  # through no link, and no `..`
             yield from self._walk(folder, prefix, unreadable)
         if unreadable:
             more = f" and {len(unreadable) - 1} more" if len(unreadable) > 1 else ""
@@ -62,22 +64,33 @@ class FolderPhotoStore:
 
     def read(self, key: str, *, max_bytes: int, etag: str | None = None) -> Blob:
         """The content of one file, of exactly the version `etag` where one is given; see `PhotoStore.read`."""
+        with self._opened(key, etag) as (file, before):
+            if before.st_size > max_bytes:
+                raise PhotoRefused(Refusal.TOO_LARGE, f"{key} has {before.st_size:,} bytes")
+            data = file.read(before.st_size + 1)
+            after = os.fstat(file.fileno())
+        if _etag(after) != _etag(before) or len(data) != before.st_size:
+            raise PhotoChanged(f"{key} was being written while it was read; it will be read again")
+        return Blob(data, hashlib.sha256(data).hexdigest(), _etag(before))
+
+    def read_start(self, key: str, size: int, *, etag: str | None = None) -> bytes:
+        """The first bytes of one file; see `PhotoStore.read_start`."""
+        with self._opened(key, etag) as (file, _):
+            return file.read(size)
+
+    @contextmanager
+    def _opened(self, key: str, etag: str | None) -> Iterator[tuple[BinaryIO, os.stat_result]]:
+        """The file, of exactly the version `etag` where one is given, and its status."""
         validate_key(key)
         path = self._path(key)
         with _translated(key):
             if not self._holds(path) or not path.is_file():
                 raise PhotoMissing(f"there is no photo {key} in {self._root}")
             with path.open("rb") as file:
-                before = os.fstat(file.fileno())
-                if etag is not None and etag != _etag(before):
+                status = os.fstat(file.fileno())
+                if etag is not None and etag != _etag(status):
                     raise PhotoChanged(f"{key} was replaced since it was listed; it will be ingested again")
-                if before.st_size > max_bytes:
-                    raise PhotoRefused(Refusal.TOO_LARGE, f"{key} has {before.st_size:,} bytes")
-                data = file.read(before.st_size + 1)
-                after = os.fstat(file.fileno())
-        if _etag(after) != _etag(before) or len(data) != before.st_size:
-            raise PhotoChanged(f"{key} was being written while it was read; it will be read again")
-        return Blob(data, hashlib.sha256(data).hexdigest(), _etag(before))
+                yield file, status
 
     def stat(self, key: str) -> StoredObject | None:
         """The file as it is now, or None where there is none."""
@@ -119,7 +132,7 @@ class FolderPhotoStore:
     def _walk(self, folder: Path, prefix: str, unreadable: set[str]) -> Iterator[StoredObject]:
         try:
             with os.scandir(folder) as entries:
-                found = sorted((self._key(entry), entry) for entry in entries if not entry.name.startswith("."))
+                found = sorted((self._key(entry), entry) for entry in entries if not _is_unfinished(entry.name))
         except PermissionError:
             unreadable.add(str(folder))
             return
@@ -185,6 +198,10 @@ def _clashes_refused(key: str) -> Iterator[None]:
         raise InvalidKey(f"{key} clashes with a file or folder of the same name; choose another") from error
 
 
+def _is_unfinished(name: str) -> bool:
+    return name.startswith(_UNFINISHED[0]) and name.endswith(_UNFINISHED[1])
+
+
 def _key_of(path: str) -> str:
     return os.fsencode(path).decode(errors="backslashreplace")
 
@@ -199,7 +216,9 @@ def _etag(status: os.stat_result) -> str:
 
 def _write_atomically(path: Path, data: bytes, *, replacing: bool) -> None:
     """Raises FileExistsError where something is there and not to be replaced."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".partial", delete=False) as file:
+    with tempfile.NamedTemporaryFile(
+        dir=path.parent, prefix=_UNFINISHED[0], suffix=_UNFINISHED[1], delete=False
+    ) as file:
         beside = Path(file.name)
         try:
             file.write(data)

@@ -21,10 +21,12 @@ from core.storage.s3_errors import translate
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, GetObjectRequestTypeDef
 
 _CHUNK = 1 << 20
 _NOT_FOUND = ("404", "NoSuchKey")
 _ALREADY_THERE = ("412", "PreconditionFailed")
+_NOTHING_IN_RANGE = ("416", "InvalidRange")
 
 
 class S3PhotoStore:
@@ -58,21 +60,38 @@ class S3PhotoStore:
 
     def read(self, key: str, *, max_bytes: int, etag: str | None = None) -> Blob:
         """The content of one object, of exactly the version `etag` where one is given; see `PhotoStore.read`."""
-        validate_key(key)
         with self._translated(key):
-            if etag is None:
-                answer = self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)
-            else:
-                answer = self._client.get_object(Bucket=self._bucket, Key=self._prefix + key, IfMatch=f'"{etag}"')
+            answer = self._get(key, etag)
             with closing(answer["Body"]) as body:
-                read_etag = answer["ETag"].strip('"')
-                if etag is not None and read_etag != etag:  # a server that does not know If-Match
-                    raise PhotoChanged(
-                        f"{self._place(key)} was replaced since it was listed; it will be ingested again"
-                    )
                 size = answer.get("ContentLength")  # absent where a server sends chunks
                 data, sha256 = self._read_body(body, key, size, max_bytes)
-        return Blob(data, sha256, read_etag)
+        return Blob(data, sha256, answer["ETag"].strip('"'))
+
+    def read_start(self, key: str, size: int, *, etag: str | None = None) -> bytes:
+        """The first bytes of one object; see `PhotoStore.read_start`."""
+        with self._translated(key):
+            try:
+                answer = self._get(key, etag, first_bytes=size)
+            except ClientError as error:
+                if error.response["Error"]["Code"] in _NOTHING_IN_RANGE:  # an empty object has no first byte
+                    return b""
+                raise
+            with closing(answer["Body"]) as body:
+                return body.read(size)  # no more, from a server that does not know ranges
+
+    def _get(self, key: str, etag: str | None, first_bytes: int | None = None) -> "GetObjectOutputTypeDef":
+        """The answer to a GET of the object, of exactly the version `etag` where one is given. Close its body."""
+        validate_key(key)
+        request: GetObjectRequestTypeDef = {"Bucket": self._bucket, "Key": self._prefix + key}
+        if etag is not None:
+            request["IfMatch"] = f'"{etag}"'
+        if first_bytes is not None:
+            request["Range"] = f"bytes=0-{first_bytes - 1}"
+        answer = self._client.get_object(**request)
+        if etag is not None and answer["ETag"].strip('"') != etag:  # a server that does not know If-Match
+            answer["Body"].close()
+            raise PhotoChanged(f"{self._place(key)} was replaced since it was listed; it will be ingested again")
+        return answer
 
     def stat(self, key: str) -> StoredObject | None:
         """The object as it is now, or None where there is none (and the bucket is there)."""

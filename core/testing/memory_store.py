@@ -32,16 +32,14 @@ class MemoryPhotoStore:
 
     def read(self, key: str, *, max_bytes: int, etag: str | None = None) -> Blob:
         """See `PhotoStore.read`."""
-        validate_key(key)
-        with self._lock:
-            if key not in self._objects:
-                raise PhotoMissing(f"there is no photo {key} in {self._name}")
-            stored, data = self._objects[key]
-        if etag is not None and etag != stored.etag:
-            raise PhotoChanged(f"{key} was replaced since it was listed; it will be ingested again")
+        stored, data = self._version(key, etag)
         if stored.size > max_bytes:
             raise PhotoRefused(Refusal.TOO_LARGE, f"{key} has {stored.size:,} bytes")
         return Blob(data, hashlib.sha256(data).hexdigest(), stored.etag)
+
+    def read_start(self, key: str, size: int, *, etag: str | None = None) -> bytes:
+        """See `PhotoStore.read_start`."""
+        return self._version(key, etag)[1][:size]
 
     def stat(self, key: str) -> StoredObject | None:
         """See `PhotoStore.stat`."""
@@ -62,6 +60,16 @@ class MemoryPhotoStore:
                 return False
             self._put(key, data)
         return True
+
+    def _version(self, key: str, etag: str | None) -> tuple[StoredObject, bytes]:
+        validate_key(key)
+        with self._lock:
+            if key not in self._objects:
+                raise PhotoMissing(f"there is no photo {key} in {self._name}")
+            stored, data = self._objects[key]
+        if etag is not None and etag != stored.etag:
+            raise PhotoChanged(f"{key} was replaced since it was listed; it will be ingested again")
+        return stored, data
 
     def _put(self, key: str, data: bytes) -> StoredObject:
         stored = StoredObject(key, len(data), hashlib.sha256(data).hexdigest()[:32], self._now())

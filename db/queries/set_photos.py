@@ -1,4 +1,4 @@
-"""The photos of sets, with what a model version says of each."""
+"""The photos of sets, without their companions, with what a model version says of each."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Select, and_, select
 from sqlalchemy.orm import Session
 
 from core.domain import PhotoStatus
+from core.errors import Refusal
 from db.models import Photo, PhotoSet, Prediction, Vehicle
 from db.session import snapshot
 
@@ -57,7 +58,11 @@ def _live(model_id: int) -> Select[tuple[Photo, Prediction]]:
     return (
         select(Photo, Prediction)
         .outerjoin(Prediction, and_(Prediction.content_sha256 == Photo.content_sha256, Prediction.model_id == model_id))
-        .where(~Photo.superseded, Photo.status != PhotoStatus.GONE)
+        .where(
+            ~Photo.superseded,
+            Photo.status != PhotoStatus.GONE,
+            Photo.reason.is_distinct_from(Refusal.COMPANION.value),
+        )
         .order_by(Photo.object_key)
     )
 

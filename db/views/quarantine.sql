@@ -1,5 +1,5 @@
 -- A row is a current photo that was not scored: `quarantined` (the file cannot be read) or `unusable` (the picture is
--- too poor), with the reason.
+-- too poor), with the reason. Companions, which belong to photos and are none, are left out.
 SELECT
     p.id AS photo_id,
     s.id AS set_id,
@@ -19,4 +19,4 @@ SELECT
 FROM photo p
 JOIN photo_set s ON s.id = p.set_id
 JOIN vehicle c ON c.id = s.vehicle_id
-WHERE NOT p.superseded AND p.status IN ('quarantined', 'unusable')
+WHERE NOT p.superseded AND p.status IN ('quarantined', 'unusable') AND p.reason <> 'companion'

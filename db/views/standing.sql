@@ -55,10 +55,14 @@ SELECT
     w.attempts,
     w.failures,
     w.last_error,
-    (SELECT COUNT(*) FROM photo p WHERE p.set_id = s.id AND NOT p.superseded AND p.status <> 'gone') AS photos,
+    (
+        SELECT COUNT(*) FROM photo p
+        WHERE p.set_id = s.id AND NOT p.superseded AND p.status <> 'gone' AND COALESCE(p.reason, '') <> 'companion'
+    ) AS photos,
     (
         SELECT COUNT(*) FROM photo p
         WHERE p.set_id = s.id AND NOT p.superseded AND p.status IN ('quarantined', 'unusable')
+        AND p.reason <> 'companion'
     ) AS refused_photos
 FROM photo_set s
 JOIN vehicle c ON c.id = s.vehicle_id

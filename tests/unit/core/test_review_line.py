@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import ReviewRefused
-from core.keys import is_review_key
+from core.object_kinds import is_review_key
 from core.review_line import MAX_LINE_BYTES, ReviewLine, parse_review
 
 LINE = {"set_key": "returns/f/v/r/", "label": "damaged", "reason_code": "dent", "reviewer": "ana"}

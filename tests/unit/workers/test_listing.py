@@ -1,5 +1,5 @@
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -7,19 +7,13 @@ from hypothesis import strategies as st
 
 from core.domain import ClosedBy, SetRef, StoredObject
 from core.keys import KeyLayout
+from core.object_kinds import REVIEWS
 from core.testing.memory_store import MemoryPhotoStore
 from db.queries import SetRow
-from workers.listing import ListedSet, differs, listed_sets, side_by_side
+from workers.listing import ListedSet, ListingCount, differs, listed_sets, side_by_side
 
 LAYOUT = KeyLayout("{vehicle}/")
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
-
-
-@dataclass
-class Tally:
-    objects: int = 0
-    strays: int = 0
-    keys: list[str] = field(default_factory=list)
 
 
 def listed(vehicle: str, photos: dict[str, str], **control: StoredObject) -> ListedSet:
@@ -34,17 +28,59 @@ def row(vehicle: str, photos: dict[str, str], closed_by: ClosedBy | None = Close
 
 def test_objects_are_grouped_by_set_and_strays_named() -> None:
     store = MemoryPhotoStore()
-    for key in ["V1/1.jpg", "V1/2.jpg", "V1/_COMPLETE", "V2/_manifest.json", "V2/a.jpg", "stray.jpg", ".hidden"]:
+    for key in ["V1/1.jpg", "V1/_2.jpg", "V1/_COMPLETE", "V2/_manifest.json", "V2/a.jpg", "stray.jpg", "V3/.DS_Store"]:
         store.write(key, b"x")
-    tally = Tally()
-    sets = list(listed_sets(store, LAYOUT, tally, on_stray=tally.keys.append))
-    assert [(item.ref.vehicle, sorted(item.photos)) for item in sets] == [
-        ("V1", ["V1/1.jpg", "V1/2.jpg"]),
+    count, strays = ListingCount(), list[str]()
+    sets = list(listed_sets(store, LAYOUT, count, on_stray=strays.append))
+    assert [(item.ref.vehicle, sorted(item.content)) for item in sets] == [
+        ("V1", ["V1/1.jpg", "V1/_2.jpg"]),
         ("V2", ["V2/a.jpg"]),
     ]
     assert sets[0].marker is not None
     assert sets[1].manifest is not None
-    assert (tally.objects, tally.strays, tally.keys) == (7, 1, ["stray.jpg"])
+    assert count == ListingCount(objects=7, content=3, control=2, strays=1, litter=Counter({"macOS": 1}))
+    assert strays == ["stray.jpg"]
+
+
+def test_the_whole_store_is_counted() -> None:
+    store = MemoryPhotoStore()
+    for key in ["returns/f/v/r/1.jpg", "reports/a.html", "models/a.keras", "returns/a.jpg", f"{REVIEWS}2026-11/x.json"]:
+        store.write(key, b"x")
+    store.write("returns/f/", b"")
+    count, part = ListingCount(), ListingCount()
+    list(listed_sets(store, KeyLayout(), count, whole_store=True))
+    assert count == ListingCount(
+        objects=6, content=1, own=1, elsewhere=2, strays=1, litter=Counter({"folder marker": 1})
+    )
+    list(listed_sets(store, KeyLayout(), part))
+    assert (part.objects, part.content, part.own, part.elsewhere) == (3, 1, 0, 0)
+
+
+def test_one_set_stays_one_whatever_lies_between_its_photos() -> None:
+    """In a store that is one set, a report of our own and a folder marker stand between the photos."""
+    store = MemoryPhotoStore()
+    for key in ["a.jpg", "reports/x.html", "sub/.DS_Store", "z.jpg"]:
+        store.write(key, b"x")
+    (only,) = listed_sets(store, KeyLayout("."), ListingCount())
+    assert list(only.content) == ["a.jpg", "z.jpg"]
+
+
+class HostileStore(MemoryPhotoStore):
+    """One that lists names which S3 would take and `write` does not."""
+
+    def add(self, key: str) -> None:
+        self._objects[key] = (StoredObject(key, 1, "e", NOW), b"x")
+
+
+def test_a_name_that_is_not_accepted_is_listed_in_a_form_that_can_be_written_down() -> None:
+    store = HostileStore()
+    for key in ["V1/1.jpg", "V1/a\x00b.jpg", "V1//x.jpg", "V1/\ud800.jpg", "V\x002/1.jpg"]:
+        store.add(key)
+    count, strays = ListingCount(), list[str]()
+    (only,) = listed_sets(store, LAYOUT, count, on_stray=strays.append)
+    assert set(only.content) == {"V1/1.jpg", "V1//a\\x00b.jpg", "V1//x.jpg", "V1//\\ud800.jpg"}
+    assert strays == ["V\\x002/1.jpg"]
+    assert (count.objects, count.content, count.strays) == (5, 4, 1)
 
 
 @given(st.sets(st.text("aAé-/_0", min_size=1, max_size=4)), st.sets(st.text("aAé-/_0", min_size=1, max_size=4)))

@@ -1,8 +1,7 @@
 import pytest
 
 from core.errors import PhotoRefused, Refusal
-from core.photos.formats import recognise
-from core.photos.limits import MAX_BYTES
+from core.photos.formats import MAX_BYTES, recognise
 
 
 def box(brand: bytes, *compatible: bytes) -> bytes:

@@ -16,14 +16,16 @@ def keys(store: FolderPhotoStore, prefix: str = "") -> list[str]:
     return [entry.key for entry in store.list(prefix)]
 
 
-def test_hidden_and_half_written_files_are_not_listed(tmp_path: Path) -> None:
-    (tmp_path / ".cache").mkdir()
-    (tmp_path / ".cache" / "a.jpg").touch()
+def test_hidden_files_are_listed_and_half_written_ones_are_not(tmp_path: Path) -> None:
+    """What hidden files are is decided by name in one place, for all stores (`core.object_kinds`)."""
+    (tmp_path / ".hidden").mkdir()
+    (tmp_path / ".hidden" / "a.jpg").touch()
     (tmp_path / ".hidden.jpg").touch()
+    (tmp_path / ".walkaround-x1.partial").touch()
     store = FolderPhotoStore(tmp_path)
     store.write("a/1.jpg", b"x")
-    assert keys(store) == ["a/1.jpg"]
-    assert keys(store, ".cache/") == []
+    assert keys(store) == [".hidden.jpg", ".hidden/a.jpg", "a/1.jpg"]
+    assert keys(store, ".hidden/") == [".hidden/a.jpg"]
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["1.jpg"]
 
 
