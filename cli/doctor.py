@@ -3,12 +3,30 @@
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
+from kombu.exceptions import OperationalError
+from redbeat.schedulers import ensure_conf, get_redis
+from redis.exceptions import RedisError
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
 from core.errors import WalkaroundError
+from core.keys import KeyLayout
+from core.model.device import find_device
+from core.model.openvino_graph import import_openvino
+from core.model.precision import identity_in
+from core.photos.sandbox.layers import Layer, memory_is_hidden
+from core.photos.sandbox.loader import offered_layers
 from core.settings import PREFIX, Settings, load_settings
+from db.queries import active_model, backlog
+from db.session import check_version, make_engine, make_sessions
+from workers.app import QUEUES, make_app
+from workers.bootstrap import make_artefact, make_store
+from workers.consumer import queue_depth
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +66,7 @@ def examine(settings: Settings) -> list[Finding]:
         "database": _database,
         "model": _model,
         "device": _device,
+        "decoder": _decoder,
         "broker": _broker,
         "workers": _workers,
         "schedule": _schedule,
@@ -66,9 +85,6 @@ def examine(settings: Settings) -> list[Finding]:
 
 
 def _store(settings: Settings) -> Finding:
-    from core.keys import KeyLayout
-    from workers.bootstrap import make_store
-
     store = make_store(settings)
     layout = KeyLayout(settings.key_template)
     first = next(iter(store.list(layout.root)), None)
@@ -85,8 +101,6 @@ def _store(settings: Settings) -> Finding:
 
 
 def _database(settings: Settings) -> Finding:
-    from db.session import check_version, make_engine
-
     engine = make_engine(settings.database_url.get_secret_value())
     check_version(engine)
     return Finding(
@@ -95,12 +109,6 @@ def _database(settings: Settings) -> Finding:
 
 
 def _model(settings: Settings) -> Finding:
-    from core.model.openvino_graph import import_openvino
-    from core.model.precision import identity_in
-    from db.queries import active_model
-    from db.session import make_engine, make_sessions
-    from workers.bootstrap import make_artefact
-
     artefact = make_artefact(settings)
     identity = identity_in(artefact, settings.precision)
     if settings.precision == "int8" or settings.runtime == "openvino":
@@ -117,17 +125,22 @@ def _model(settings: Settings) -> Finding:
 
 
 def _device(settings: Settings) -> Finding:
-    from core.model.device import find_device
-
     device = find_device(settings.device, settings.precision, settings.runtime, None)
     return Finding("device", True, f"a worker here computes scores on {device}")
 
 
+def _decoder(settings: Settings) -> Finding:
+    layers = offered_layers(settings)
+    absent = [layer.value for layer in Layer if layer not in layers]
+    seen = f"a hostile photo is confined by {', '.join(layer.value for layer in Layer if layer in layers) or 'nothing'}"
+    if absent:
+        seen += f"; not available on this host: {', '.join(absent)}"
+    if Layer.SECCOMP in layers and memory_is_hidden():
+        return Finding("decoder", True, seen)
+    return Finding("decoder", False, seen, "install libseccomp (Debian: libseccomp2) and run workers on Linux")
+
+
 def _broker(settings: Settings) -> Finding:
-    from kombu.exceptions import OperationalError
-
-    from workers.app import make_app
-
     try:
         with make_app(settings).connection_for_write() as connection:
             connection.ensure_connection(max_retries=1, timeout=5)
@@ -139,10 +152,6 @@ def _broker(settings: Settings) -> Finding:
 
 
 def _workers(settings: Settings) -> Finding:
-    from kombu.exceptions import OperationalError
-
-    from workers.app import QUEUES, make_app
-
     try:
         served = make_app(settings).control.inspect(timeout=2).active_queues() or {}
     except OperationalError as error:
@@ -160,11 +169,6 @@ def _workers(settings: Settings) -> Finding:
 
 
 def _schedule(settings: Settings) -> Finding:
-    from redbeat.schedulers import ensure_conf, get_redis
-    from redis.exceptions import RedisError
-
-    from workers.app import make_app
-
     app = make_app(settings)
     try:
         beating = get_redis(app).exists(ensure_conf(app).lock_key)
@@ -178,11 +182,6 @@ def _schedule(settings: Settings) -> Finding:
 
 
 def _backlog(settings: Settings) -> Finding:
-    from datetime import UTC, datetime
-
-    from db.queries import backlog
-    from db.session import make_engine, make_sessions
-
     waiting = backlog(make_sessions(make_engine(settings.database_url.get_secret_value())))
     if waiting.dead:
         return Finding(
@@ -202,15 +201,10 @@ def _backlog(settings: Settings) -> Finding:
 def _event_queue(settings: Settings) -> Finding:
     if not settings.sqs_queue_url:
         return Finding("event queue", True, "none is configured: events come by webhook, or the nightly scan finds all")
-    from workers.consumer import queue_depth
-
     return Finding("event queue", True, f"{queue_depth(settings)} messages are waiting")
 
 
 def _show(findings: list[Finding]) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-
     console = Console()
     for finding in findings:
         mark = "[green]well[/green] " if finding.well else "[red]wrong[/red]"
@@ -220,9 +214,6 @@ def _show(findings: list[Finding]) -> None:
 
 
 def _show_settings() -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     table = Table("Variable", "Default", "Meaning", show_lines=False)
     for name, field in Settings.model_fields.items():
         default = "" if field.default is None else str(field.default)

@@ -34,6 +34,7 @@ from db.session import make_engine, upgrade
 from workers import health, pipeline
 from workers.app import make_app, resources
 from workers.bootstrap import activate_configured_model
+from workers.consumer import make_consumer, queue_depth
 from workers.context import Context
 
 log = structlog.get_logger(__name__)
@@ -181,8 +182,6 @@ def run_and_stay(settings: Settings, out: Path, console: Console, every: float) 
 
 def _read_queue(settings: Settings, context: Context) -> None:
     """In a thread of its own, as long as this process lasts. Raises `StoreUnavailable` where there is no such queue."""
-    from workers.consumer import make_consumer, queue_depth
-
     queue_depth(settings)
     consumer = make_consumer(settings, context, health.Progress())
     Thread(target=consumer.run, args=[Event()], name="consumer", daemon=True).start()

@@ -6,26 +6,46 @@ from typing import Annotated
 
 import typer
 
-from cli import database, doctor, report, review, run, scan
-from cli.model.quantise import model_app
+from cli.lazy import lazy_typer
+from cli.model import model_app
 from core.errors import SettingsInvalid, WalkaroundError
+from workers.logs import configure_logging
 
-app = typer.Typer(
+ABOUT = "Photos of returned rental cars in, one verdict per return out."
+
+app = lazy_typer(
+    {
+        "scan": "cli.scan:scan",
+        "up": "cli.scan:up",
+        "report": "cli.report:report",
+        "audit": "cli.report:audit",
+        "doctor": "cli.doctor:doctor",
+        "worker": "cli.run:worker",
+        "beat": "cli.run:beat",
+        "consume": "cli.consume:consume",
+        "webhook": "cli.webhook:webhook",
+        "ingest": "cli.ingest:ingest",
+        "replay": "cli.replay:replay",
+    },
     name="walkaround",
-    help="Photos of returned rental cars in, one verdict per return out.",
-    no_args_is_help=True,
+    help=ABOUT,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (
-    *(scan.scan, scan.up, report.report, report.audit, doctor.doctor),
-    *(run.worker, run.beat, run.consume, run.webhook, run.ingest, run.replay),
-):
-    app.command()(_command)
-app.add_typer(database.database_app, name="db")
+database_app = lazy_typer({"upgrade": "cli.database:upgrade"}, help="The database's schema.")
+review_app = lazy_typer(
+    {
+        "add": "cli.review:add",
+        "import": "cli.review:import_lines",
+        "restore": "cli.review:restore",
+        "export": "cli.review:export_lines",
+    },
+    help="Reviews: what people decided of returns, in and out.",
+)
+app.add_typer(database_app, name="db")
 app.add_typer(model_app, name="model")
-app.add_typer(review.review_app, name="review")
+app.add_typer(review_app, name="review")
 
 INTERRUPTED = 130
 _verbose = False
@@ -38,8 +58,6 @@ def options(
     """Photos of returned rental cars in, one verdict per return out."""
     global _verbose  # noqa: PLW0603  typer hands options to commands, not to whoever called the application
     _verbose = verbose
-    from workers.logs import configure_logging
-
     configure_logging("console", "WARNING")  # to stderr: what a program reads on stdout stays clean
 
 

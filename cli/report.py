@@ -1,23 +1,25 @@
 """`walkaround report` and `walkaround audit`: what was decided, and the proof that nothing is missing."""
 
 import json
+from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.console import Console
 
+from cli.report_named import Target, show_named_report
 from core.errors import SettingsInvalid
+from core.photos.sandbox.loader import make_loader
 from core.settings import load_settings
-
-if TYPE_CHECKING:  # what a command needs is imported when it runs: `walkaround --help` waits for none of it
-    from rich.console import Console
-
-    from db.transactions import WorkKey
-    from workers.context import Context
-
+from db.transactions import WorkKey
+from reports import print_table, read_report, to_json
+from workers.audit import audit as account
+from workers.bootstrap import make_context
+from workers.context import Context
 
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="A day in the fleet's time zone.")]
 
@@ -40,12 +42,8 @@ def report(
     Examples: `walkaround report --fleet harbour` · `walkaround report new_damage --since 2026-11-01 --csv` ·
     `walkaround report fleet_day --html fleet.html`
     """
-    from rich.console import Console
-
     context = _context()
     if name is not None:
-        from cli.report_named import Target, show_named_report
-
         target = Target(as_json=as_json, as_csv=as_csv, parquet=parquet, html=html)
         show_named_report(context, name, fleet, vehicle, since, until, target)
         return
@@ -65,15 +63,13 @@ def audit(
 
     Example: `walkaround audit`
     """
-    from rich.console import Console
-
     if not audit_and_show(_context(), Console(), as_json=as_json):
         raise typer.Exit(1)
 
 
 def show_report(
-    context: "Context",
-    console: "Console",
+    context: Context,
+    console: Console,
     *,
     as_json: bool = False,
     html: Path | None = None,
@@ -81,28 +77,21 @@ def show_report(
     vehicle: str | None = None,
 ) -> None:
     """Print the report of the context's store as a table, or as JSON on stdout; write the HTML page where asked."""
-    import reports
-
-    found = reports.read_report(context.sessions, context.store.name, fleet=fleet, vehicle=vehicle)
+    found = read_report(context.sessions, context.store.name, fleet=fleet, vehicle=vehicle)
     if as_json:
-        typer.echo(reports.to_json(found))
+        typer.echo(to_json(found))
     else:
-        reports.print_table(console, found)
+        print_table(console, found)
     if html is not None:
-        from contextlib import closing
-
-        from core.photos.sandbox.loader import make_loader
-        from reports.html import write_html_report
+        from reports.html import write_html_report  # noqa: PLC0415  loads Pillow and Jinja2, which no other report needs
 
         with closing(make_loader(context.settings)) as loader, console.status("Writing the report ..."):
             write_html_report(html, found, context.store, loader, max_bytes=context.settings.max_photo_bytes)
         console.print(f"Report with photos and heat maps: {html}", markup=False, soft_wrap=True)
 
 
-def audit_and_show(context: "Context", console: "Console", *, as_json: bool = False) -> bool:
+def audit_and_show(context: Context, console: Console, *, as_json: bool = False) -> bool:
     """Run the audit, print what it found, and say whether it passed."""
-    from workers.audit import audit as account
-
     result = account(
         context.store, context.layout, context.sessions, datetime.now(UTC), context.settings.max_pending_age
     )
@@ -123,11 +112,9 @@ def audit_and_show(context: "Context", console: "Console", *, as_json: bool = Fa
     return result.passed
 
 
-def _context() -> "Context":
-    from workers.bootstrap import make_context
-
+def _context() -> Context:
     return make_context(load_settings(), _publish_nothing)
 
 
-def _publish_nothing(work: "WorkKey", queue: str) -> None:
+def _publish_nothing(work: WorkKey, queue: str) -> None:
     """What only reads makes no work due, and so needs no Celery."""

@@ -116,8 +116,9 @@ def _fitting(names: Sequence[str], rows: Sequence[Sequence[str]], width: int) ->
 
 
 def _write_html(context: Context, table: ReportTable, wanted: ReportFilter, path: Path) -> None:
-    from reports.fleet_page import FleetPage, Section, write_fleet_page
-    from reports.pictures import open_thumbnailer
+    # These load Pillow and Jinja2, which no other report needs.
+    from reports.fleet_page import FleetPage, Section, write_fleet_page  # noqa: PLC0415
+    from reports.pictures import open_thumbnailer  # noqa: PLC0415
 
     now = datetime.now(UTC)
     zone = context.settings.zone

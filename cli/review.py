@@ -8,19 +8,22 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any
+from typing import IO, Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.progress import track
 
+from core.canonical import sha256_of
 from core.domain import Label
 from core.errors import ReviewRefused, WalkaroundError
+from core.review_line import ReviewLine, parse_review
 from core.settings import load_settings
-
-if TYPE_CHECKING:  # what a command needs is imported when it runs
-    from core.review_line import ReviewLine
-    from workers.context import Context
-
-review_app = typer.Typer(help="Reviews: what people decided of returns, in and out.", no_args_is_help=True)
+from db import queries, transactions
+from workers.app import make_app, resources
+from workers.context import Context
+from workers.review_objects import BATCH as OBJECTS_AT_ONCE
+from workers.review_objects import restore_reviews, stored_reviews, write_reviews
 
 BATCH = 500  # lines stored in one transaction
 STDIO = "-"
@@ -28,7 +31,6 @@ STDIO = "-"
 AsJson = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")]
 
 
-@review_app.command()
 def add(
     set_key: Annotated[str, typer.Argument(help="The return's folder, as `walkaround report --json` names it.")],
     label: Annotated[Label, typer.Option(help="The decision.")],
@@ -43,10 +45,6 @@ def add(
 
     Example: `walkaround review add returns/harbour/HB-204/2026-11-20-0815/ --label clear --reason reflection`
     """
-    from core.canonical import sha256_of
-    from core.review_line import ReviewLine
-    from db import queries, transactions
-
     context = _context()
     who = reviewer or getpass.getuser()
     decision: dict[str, Any] = {"set_key": set_key, "label": label, "reason_code": reason, "reviewer": who}
@@ -69,7 +67,6 @@ def add(
         typer.echo(f"{set_key}: {label.value}, by {who}, {'recorded' if added else 'was recorded already'}")
 
 
-@review_app.command("import")
 def import_lines(
     file: Annotated[str, typer.Argument(help="JSON lines, one decision each; - reads standard input.")],
     as_json: AsJson = False,
@@ -90,7 +87,6 @@ def import_lines(
     _conclude(counts, refused, as_json=as_json)
 
 
-@review_app.command()
 def restore(as_json: AsJson = False) -> None:
     """Bring back the decisions that lie in the store, after the database was lost and the fleet scanned again.
 
@@ -99,11 +95,6 @@ def restore(as_json: AsJson = False) -> None:
 
     Example: `walkaround review restore`
     """
-    from rich.console import Console
-    from rich.progress import track
-
-    from workers.review_objects import restore_reviews, stored_reviews
-
     context = _context()
     keys = stored_reviews(context)
     outcomes = restore_reviews(context, keys)
@@ -112,7 +103,6 @@ def restore(as_json: AsJson = False) -> None:
     _conclude(counts, refused, as_json=as_json)
 
 
-@review_app.command("export")
 def export_lines(
     file: Annotated[str, typer.Argument(help="Where to write; - is standard output.")] = STDIO,
     fleet: Annotated[str | None, typer.Option(help="Only this fleet.")] = None,
@@ -122,8 +112,6 @@ def export_lines(
 
     Example: `walkaround review export decisions.jsonl --fleet harbour`
     """
-    from db import queries
-
     context = _context()
     lines = queries.review_lines(context.sessions, context.store.name, fleet, vehicle)
     if file == STDIO:
@@ -138,7 +126,7 @@ def export_lines(
 
 
 def _counted(
-    what: str, outcomes: "Iterable[tuple[int | str, bool | WalkaroundError]]"
+    what: str, outcomes: Iterable[tuple[int | str, bool | WalkaroundError]]
 ) -> tuple[dict[str, int], list[dict[str, Any]]]:
     """How many were added and known, and which `what` was refused for which problem."""
     counts, refused = {"added": 0, "known": 0}, []
@@ -162,12 +150,9 @@ def _conclude(counts: dict[str, int], refused: list[dict[str, Any]], *, as_json:
         raise typer.Exit(1)
 
 
-def _write_objects(context: "Context", keys: list[str]) -> int:
+def _write_objects(context: Context, keys: list[str]) -> int:
     """Write what was recorded under these keys to the store too; how many are not there, which a person is told."""
-    from db import queries
-    from workers.review_objects import BATCH, write_reviews
-
-    batches = (keys[first : first + BATCH] for first in range(0, len(keys), BATCH))
+    batches = (keys[first : first + OBJECTS_AT_ONCE] for first in range(0, len(keys), OBJECTS_AT_ONCE))
     lines = (line for batch in batches for line in queries.recorded_reviews(context.sessions, batch))
     outcome = write_reviews(context, lines)
     if outcome.problem:
@@ -182,11 +167,9 @@ def _write_objects(context: "Context", keys: list[str]) -> int:
 
 
 def _outcomes(
-    context: "Context", source: Iterable[bytes], recorded: list[str]
+    context: Context, source: Iterable[bytes], recorded: list[str]
 ) -> Iterator[tuple[int, bool | ReviewRefused]]:
     """What became of each line, by its number, batch by batch; `recorded` gains the keys that are in the database."""
-    from db import transactions
-
     numbered = ((number, text.strip()) for number, text in enumerate(source, start=1))
     filled = ((number, text) for number, text in numbered if text)
     while batch := [(number, _parsed(text)) for number, text in islice(filled, BATCH)]:
@@ -209,9 +192,7 @@ def _number(item: tuple[int, object]) -> int:
     return item[0]
 
 
-def _parsed(text: bytes) -> "ReviewLine | ReviewRefused":
-    from core.review_line import parse_review
-
+def _parsed(text: bytes) -> ReviewLine | ReviewRefused:
     try:
         return parse_review(text)
     except ReviewRefused as error:
@@ -231,18 +212,16 @@ def _reading(file: str) -> Iterator[IO[bytes]]:
         yield source
 
 
-def _write(target: IO[str], lines: "Iterable[ReviewLine]") -> int:
+def _write(target: IO[str], lines: Iterable[ReviewLine]) -> int:
     count = 0
     for count, line in enumerate(lines, start=1):  # noqa: B007
         target.write(f"{line.to_json()}\n")
     return count
 
 
-def _same(latest: "ReviewLine", decision: dict[str, Any]) -> bool:
+def _same(latest: ReviewLine, decision: dict[str, Any]) -> bool:
     return all(getattr(latest, name) == value for name, value in decision.items())
 
 
-def _context() -> "Context":
-    from workers.app import make_app, resources
-
+def _context() -> Context:
     return resources(make_app(load_settings())).context

@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
+from cli.embedded import run_and_stay, run_until_done
+from cli.report import audit_and_show, show_report
 from core.errors import SettingsInvalid, StoreRefused
 from core.keys import guess_layout
 from core.settings import Settings, load_settings
+from workers.bootstrap import make_store
 
 SAMPLE = 200  # keys looked at to guess how a folder is laid out
 
@@ -32,11 +36,6 @@ def scan(
 
     Examples: `walkaround scan photos/` · `walkaround scan s3://bucket --json`
     """
-    from rich.console import Console
-
-    from cli.embedded import run_until_done
-    from cli.report import audit_and_show, show_report
-
     console = Console(stderr=as_json)
     settings = embedded_settings(path, out, model, key_template)
     context, scanned = run_until_done(settings, out, console)
@@ -61,10 +60,6 @@ def up(
 
     Example: `walkaround up photos/`
     """
-    from rich.console import Console
-
-    from cli.embedded import run_and_stay
-
     settings = embedded_settings(path, out, model, key_template, quiet_period=timedelta(seconds=quiet_period))
     run_and_stay(settings, out, Console(), every)
 
@@ -105,8 +100,6 @@ def _make_folder(out: Path) -> None:
 
 
 def _guessed_template(settings: Settings) -> str:
-    from workers.bootstrap import make_store
-
     store = make_store(settings)
     keys = [entry.key for entry in islice(store.list(""), SAMPLE)]
     return guess_layout(keys).template

@@ -129,7 +129,7 @@ class Refusal(StrEnum):
 _EXPLANATIONS = {
     Refusal.EMPTY: "the file is empty; upload it again",
     Refusal.TOO_LARGE: "the file is larger than 40 MB; upload a smaller photo",
-    Refusal.TOO_MANY_PIXELS: "the photo has more than 50 megapixels; upload a smaller one",
+    Refusal.TOO_MANY_PIXELS: "the photo has more than 110 megapixels; upload a smaller one",
     Refusal.NOT_A_PHOTO: "the file is not a photo; upload JPEG, PNG, WEBP or HEIC",
     Refusal.FORMAT_NOT_ACCEPTED: "the format is not accepted; upload JPEG, PNG, WEBP or HEIC",
     Refusal.ANIMATED: "the file holds several pictures; upload a single photo",

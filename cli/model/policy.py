@@ -1,36 +1,33 @@
 """`walkaround model policy | fit`: the rule that photos make a verdict by, and where its figures come from."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from cli.model.registry import AsJson, ModelAddress, _open
-from cli.model.training import Manifest, _bars
-from cli.model.versions import model_app
+from cli.model.options import AsJson, Manifest, ModelAddress, open_addressed
+from cli.model.terminal import progress_bars
+from core.errors import DatasetInvalid
+from core.model.artefact import open_artefact, write_card
+from core.policy import Policy
 from core.settings import load_settings
-
-__all__ = ["fit", "model_app", "policy"]
-
-if TYPE_CHECKING:
-    from core.policy import Policy
+from core.training.dataset import read_samples
+from core.training.fitting import Rates, run_model
+from core.training.fitting import fit as fit_rule
+from workers.bootstrap import policy_of
 
 Rate = Annotated[float, typer.Option(min=0.0, max=1.0)]
 
 
-@model_app.command()
 def policy(model: ModelAddress = None) -> None:
     """Print the policy that verdicts of this model are made by, as the JSON that WALKAROUND_POLICY takes.
 
     Example: `walkaround model policy > policy.json`, then edit it and set `WALKAROUND_POLICY=policy.json`
     """
-    from workers.bootstrap import policy_of
-
-    typer.echo(policy_of(load_settings(), _open(model).card).model_dump_json(indent=2))
+    typer.echo(policy_of(load_settings(), open_addressed(model).card).model_dump_json(indent=2))
 
 
-@model_app.command()
 def fit(
     model: Annotated[Path, typer.Argument(help="The model's folder; its card is rewritten.")],
     manifest: Manifest,
@@ -52,17 +49,11 @@ def fit(
 
     Example: `walkaround model fit models/walkaround-resnet50 --manifest photos/manifest.csv`
     """
-    from core.errors import DatasetInvalid
-    from core.model.artefact import open_artefact, write_card
-    from core.training.dataset import read_samples
-    from core.training.fitting import Rates, run_model
-    from core.training.fitting import fit as fit_rule
-
     artefact = open_artefact(model)
     samples = [sample for sample in read_samples(manifest) if sample.split == split]
     if not samples:
         raise DatasetInvalid(f"{manifest} has no photos of split {split!r}; name another with --split")
-    with _bars() as bars:
+    with progress_bars() as bars:
         task = bars.add_task("photos", total=len(samples))
         outputs = run_model(artefact, samples, lambda done: bars.advance(task, done))
     fitted = fit_rule(artefact.card, samples, outputs, Rates(damaged_rate, undecided_rate, audit_share), view)
@@ -73,7 +64,7 @@ def fit(
     _say(fitted.policy, fitted.intact)
 
 
-def _say(fitted: "Policy", intact: int) -> None:
+def _say(fitted: Policy, intact: int) -> None:
     console = Console()
     console.print(
         f"fitted on {intact} intact photos; one photo alone makes a return damaged, or keeps it from being clear, from"

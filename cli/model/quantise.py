@@ -7,13 +7,16 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cli.model.policy import model_app
-from cli.model.training import Manifest, _bars
+from cli.model.options import Manifest
+from cli.model.terminal import progress_bars
+from core.model.artefact import open_artefact
+from core.model.quantised import GRAPH_FILE
+from core.training.dataset import of_split, read_samples
+from core.training.evaluation import views_of
+from core.training.quantisation import choose_evenly
+from core.training.quantisation import quantise as write_graph
 
-__all__ = ["model_app", "quantise"]
 
-
-@model_app.command()
 def quantise(
     model: Annotated[Path, typer.Argument(help="The model's folder; int8.xml, int8.bin and int8.json are put there.")],
     manifest: Manifest,
@@ -26,16 +29,9 @@ def quantise(
 
     Example: `walkaround model quantise models/walkaround-resnet50 --manifest photos/manifest.csv`
     """
-    from core.model.artefact import open_artefact
-    from core.model.quantised import GRAPH_FILE
-    from core.training.dataset import of_split, read_samples
-    from core.training.evaluation import views_of
-    from core.training.quantisation import choose_evenly
-    from core.training.quantisation import quantise as write_graph
-
     artefact = open_artefact(model)
     chosen = choose_evenly(of_split(read_samples(manifest), "train"), photos)
-    with _bars() as bars:
+    with progress_bars() as bars:
         task = bars.add_task("photos", total=len(chosen))
         views = [view for sample in bars.track(chosen, task_id=task) for view in views_of(sample, artefact.card)]
     card = write_graph(artefact, views, datetime.now(UTC))

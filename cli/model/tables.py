@@ -1,15 +1,12 @@
 """A model's card as tables for a terminal."""
 
-from typing import TYPE_CHECKING
-
 from rich.markup import escape
 from rich.table import Table
 
-if TYPE_CHECKING:
-    from core.model.card import Card
+from core.model.card import Card
 
 
-def card_table(card: "Card") -> Table:
+def card_table(card: Card) -> Table:
     """What the model is."""
     table = Table(show_header=False, title=card.name)
     views = "the whole photo" + (f" and {card.input.tiles} x {card.input.tiles} tiles" if card.input.tiles else "")
@@ -28,7 +25,7 @@ def card_table(card: "Card") -> Table:
     return table
 
 
-def training_table(card: "Card") -> Table:
+def training_table(card: Card) -> Table:
     """What it was trained on, by source and licence."""
     table = Table("source", "licence", "photos", "damaged", title="Trained on")
     for source in card.training:
@@ -36,7 +33,7 @@ def training_table(card: "Card") -> Table:
     return table
 
 
-def metrics_table(card: "Card") -> Table:
+def metrics_table(card: Card) -> Table:
     """How good it is, with intervals."""
     names = list(dict.fromkeys(name for metrics in card.metrics.values() for name in metrics.measures))
     table = Table("set", "photos", *(name.replace("_", " ") for name in names), title="How good (95 % interval)")

@@ -2,28 +2,36 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
+import numpy as np
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from cli.model.registry import AsJson, ModelAddress, _open, model_app
+from cli.model.options import AsJson, Manifest, ModelAddress, open_addressed
+from cli.model.terminal import progress_bars
+from core.errors import DatasetInvalid, ModelUnusable
+from core.model.card import InputSpec, MetricSet
+from core.model.network import download_base
 from core.settings import load_settings
+from core.training.assembly import assemble
+from core.training.dataset import read_samples
+from core.training.evaluation import as_json as evaluation_json
+from core.training.evaluation import evaluate as judge
+from core.training.evaluation import score_samples
+from core.training.evaluation_page import render_page
+from core.training.leakage import DatasetReport, check_dataset
+from core.training.plots import dataset_plots, training_curves
+from core.training.pointing import pointing_shares, read_outlined
+from core.training.recipe import Recipe
+from core.training.train import train as run_training
 
-__all__ = ["data", "evaluate", "model_app", "train"]
 
-if TYPE_CHECKING:
-    from core.model.card import MetricSet
-    from core.training.leakage import DatasetReport
-
-Manifest = Annotated[Path, typer.Option("--manifest", help="A CSV manifest, or a folder with damaged/ and intact/.")]
-
-
-@model_app.command()
 def data(
     manifest: Manifest,
     plot: Annotated[Path | None, typer.Option(help="Write a picture (PNG) of the data here.")] = None,
@@ -33,16 +41,11 @@ def data(
 
     Exit code 1 where something must be repaired. Example: `walkaround model data --manifest photos/manifest.csv`
     """
-    from core.training.dataset import read_samples
-    from core.training.leakage import check_dataset
-
     samples = read_samples(manifest)
-    with _bars() as bars:
+    with progress_bars() as bars:
         task = bars.add_task("photos", total=len(samples))
         report = check_dataset(samples, lambda: bars.advance(task))
     if plot:
-        from core.training.plots import dataset_plots
-
         plot.write_bytes(dataset_plots(samples, report.giveaways))
     if as_json:
         giveaways = {found.name: {"accuracy": found.accuracy, "majority": found.majority} for found in report.giveaways}
@@ -53,7 +56,6 @@ def data(
         raise typer.Exit(1)
 
 
-@model_app.command()
 def train(  # noqa: PLR0913, PLR0917  (each is an option of the command)
     manifest: Manifest,
     out: Annotated[Path, typer.Option(help="The artefact's folder; must not exist yet.")],
@@ -75,24 +77,12 @@ def train(  # noqa: PLR0913, PLR0917  (each is an option of the command)
 
     Example: `walkaround model train --manifest photos/manifest.csv --out build/model-2 --seed 1`
     """
-    from dataclasses import replace
-
-    from core.errors import ModelUnusable
-    from core.model.card import InputSpec
-    from core.model.network import download_base
-    from core.training.assembly import assemble
-    from core.training.dataset import read_samples
-    from core.training.leakage import check_dataset
-    from core.training.plots import training_curves
-    from core.training.recipe import Recipe
-    from core.training.train import train as run_training
-
     if out.exists():
         raise ModelUnusable(f"{out} exists already and artefacts are never overwritten; choose another folder")
     workspace = workspace or out.with_name(f"{out.name}-workspace")
     samples = read_samples(manifest)
     recipe = replace(Recipe(), seed=seed, input_size=size, tiles=tiles, **({"epochs": epochs} if epochs else {}))
-    with _bars() as bars:
+    with progress_bars() as bars:
         if check:
             task = bars.add_task("checking photos", total=len(samples))
             check_dataset(samples, lambda: bars.advance(task)).require_sound()
@@ -112,7 +102,6 @@ def train(  # noqa: PLR0913, PLR0917  (each is an option of the command)
     console.print(f"written to {out} (seed {seed}); share it with `walkaround model publish`")
 
 
-@model_app.command()
 def evaluate(
     manifest: Manifest,
     model: ModelAddress = None,
@@ -129,19 +118,11 @@ def evaluate(
     WALKAROUND_RUNTIME on what.
     Example: `walkaround model evaluate --manifest photos/manifest.csv --split test --page out.html`
     """
-    import numpy as np
-
-    from core.errors import DatasetInvalid
-    from core.training.dataset import read_samples
-    from core.training.evaluation import as_json as evaluation_json
-    from core.training.evaluation import evaluate as judge
-    from core.training.evaluation import score_samples
-
     samples = [sample for sample in read_samples(manifest) if split in (None, sample.split)]
     if not samples:
         raise DatasetInvalid(f"{manifest} has no photos of the split {split!r}; choose train, val or test")
-    artefact = _open(model)
-    with _bars() as bars:
+    artefact = open_addressed(model)
+    with progress_bars() as bars:
         task = bars.add_task("photos", total=len(samples))
         settings = load_settings()
         scores = score_samples(
@@ -150,13 +131,9 @@ def evaluate(
     probability = np.array([score.probability for score in scores])
     evaluation = judge(artefact.card, samples, probability, sets=_has_sets(manifest))
     if page:
-        from core.training.evaluation_page import render_page
-
         page.write_text(render_page(evaluation, scores), encoding="utf-8")
     pointing: dict[str, float] = {}
     if outlines:
-        from core.training.pointing import pointing_shares, read_outlined
-
         pointing = pointing_shares(artefact, read_outlined(outlines))
     if as_json:
         typer.echo(
@@ -172,17 +149,6 @@ def evaluate(
         )
     for what, share in pointing.items():
         console.print(f"pointing, {what}: {share:.3f}")
-
-
-def _bars() -> Progress:
-    """Progress on standard error, so that --json stays readable."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )
 
 
 def _reporter(bars: Progress) -> Callable[[str, int, int], object]:
@@ -203,7 +169,7 @@ def _has_sets(manifest: Path) -> bool:
         return "set_id" in file.readline().strip().split(",")
 
 
-def _print_report(report: "DatasetReport") -> None:
+def _print_report(report: DatasetReport) -> None:
     console = Console()
     table = Table(title=f"What predicts the label, {report.photos} photos (damage should, these should not)")
     for column in ("from", "accuracy", "majority"):
@@ -216,7 +182,7 @@ def _print_report(report: "DatasetReport") -> None:
     console.print(f"{len(report.problems)} problem(s)")
 
 
-def _figures(groups: dict[str, "MetricSet"]) -> Table:
+def _figures(groups: dict[str, MetricSet]) -> Table:
     names = ("accuracy", "recall", "specificity", "auroc", "loss", "expected_calibration_error")
     table = Table("", "photos", *names, caption="95 % intervals from 1,000 resamples of the photos")
     for group, figures in groups.items():

@@ -2,41 +2,42 @@
 
 import json
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from cli.model.registry import AsJson
-from cli.model.training import model_app
+from cli.model.options import AsJson
+from core.domain import ModelIdentity
 from core.errors import ModelUnusable
+from core.model.precision import identity_in
+from core.model.registry import open_model
+from core.policy import Policy, read_policy
 from core.settings import Settings, load_settings
-
-__all__ = ["activate", "compare", "model_app", "shadow", "versions"]
-
-if TYPE_CHECKING:
-    from core.domain import ModelIdentity
-    from core.policy import Policy
-    from db.queries import VersionRow
-    from reports.comparison import ComparisonReport
-    from workers.context import Context
+from db import queries, transactions
+from db.queries import VersionRow
+from reports.comparison import ComparisonReport, comparison_json, write_comparison
+from reports.pictures import open_thumbnailer
+from workers import pipeline
+from workers.app import make_app, resources
+from workers.bootstrap import activate_configured_model, s3_options
+from workers.context import Context
 
 Version = Annotated[
     str, typer.Argument(help="A version's number or name, or `active`; see `walkaround model versions`.")
 ]
 
 
-@model_app.command()
 def versions(as_json: AsJson = False) -> None:
     """List the model versions this database knows: weights, preprocessing and policy together make one.
 
     Example: `walkaround model versions`
     """
-    from db import queries
-
     rows = queries.model_versions(_context(load_settings()).sessions)
     if as_json:
         typer.echo(json.dumps([_as_dict(row) for row in rows], indent=2))
@@ -52,7 +53,6 @@ def versions(as_json: AsJson = False) -> None:
     Console().print(table)
 
 
-@model_app.command()
 def shadow(
     model: Annotated[str, typer.Argument(help="A model's folder or registry, or a version's number or name.")],
     policy: Annotated[Path | None, typer.Option(help="Another policy over that model: a JSON document.")] = None,
@@ -69,10 +69,6 @@ def shadow(
     Examples: `walkaround model shadow build/model-2 --share 0.1` ·
     `walkaround model shadow active --policy strict.json`
     """
-    from core.policy import read_policy
-    from db import transactions
-    from workers import pipeline
-
     settings = load_settings()
     context = _context(settings)
     identity, own_policy = _made_of(settings, context, model)
@@ -90,7 +86,6 @@ def shadow(
     typer.echo(f"see what would change: walkaround model compare active {candidate} --html compare.html")
 
 
-@model_app.command()
 def compare(
     first: Version,
     second: Version,
@@ -102,9 +97,6 @@ def compare(
 
     Examples: `walkaround model compare active 2` · `walkaround model compare active 2 --html compare.html`
     """
-    from db import queries
-    from reports.comparison import ComparisonReport, comparison_json
-
     context = _context(load_settings())
     one, other = (queries.find_version(context.sessions, reference) for reference in (first, second))
     if one.id == other.id:
@@ -122,7 +114,6 @@ def compare(
         typer.echo(f"Comparison with pictures: {html}", err=as_json)
 
 
-@model_app.command()
 def activate(
     version: Annotated[
         str | None, typer.Argument(help="A version of this database; absent, WALKAROUND_MODEL's.")
@@ -135,9 +126,6 @@ def activate(
 
     Examples: `walkaround model activate 2` · `WALKAROUND_MODEL=build/model-2 walkaround model activate`
     """
-    from db import queries, transactions
-    from workers.bootstrap import activate_configured_model
-
     settings = load_settings()
     context = _context(settings)
     if version is None:
@@ -150,21 +138,14 @@ def activate(
     typer.echo(rescoring_opened(context, name))
 
 
-def rescoring_opened(context: "Context", name: str) -> str:
+def rescoring_opened(context: Context, name: str) -> str:
     """Ask the active model for the sets it has not judged; what was done, in words."""
-    from workers import pipeline
-
     opened = pipeline.request_rescoring(context)
     return f"{name} is the active model; {opened} returns will be scored again"
 
 
-def _made_of(settings: Settings, context: "Context", model: str) -> "tuple[ModelIdentity, Policy]":
+def _made_of(settings: Settings, context: Context, model: str) -> tuple[ModelIdentity, Policy]:
     """The identity and policy of a version of the database, or of an artefact."""
-    from core.model.precision import identity_in
-    from core.model.registry import open_model
-    from db import queries
-    from workers.bootstrap import s3_options
-
     if "/" not in model and not Path(model).exists():
         found = queries.find_version(context.sessions, model)
         return found.identity, found.policy
@@ -172,15 +153,11 @@ def _made_of(settings: Settings, context: "Context", model: str) -> "tuple[Model
     return identity_in(artefact, settings.precision), artefact.card.policy
 
 
-def _known(context: "Context") -> "list[VersionRow]":
-    from db import queries
-
+def _known(context: Context) -> list[VersionRow]:
     return queries.model_versions(context.sessions)
 
 
-def _show(report: "ComparisonReport") -> None:
-    from rich.text import Text
-
+def _show(report: ComparisonReport) -> None:
     counts = report.counts
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column("return", overflow="fold")
@@ -207,18 +184,12 @@ def _show(report: "ComparisonReport") -> None:
         )
 
 
-def _write(context: "Context", report: "ComparisonReport", html: Path) -> None:
-    from functools import partial
-
-    from db import queries
-    from reports.comparison import write_comparison
-    from reports.pictures import open_thumbnailer
-
+def _write(context: Context, report: ComparisonReport, html: Path) -> None:
     with open_thumbnailer(context.store, context.settings) as render:
         write_comparison(html, report, partial(queries.photos_of, context.sessions), render)
 
 
-def _as_dict(row: "VersionRow") -> dict[str, Any]:
+def _as_dict(row: VersionRow) -> dict[str, Any]:
     return {
         "id": row.id,
         "name": row.identity.name,
@@ -233,7 +204,5 @@ def _as_dict(row: "VersionRow") -> dict[str, Any]:
     }
 
 
-def _context(settings: Settings) -> "Context":
-    from workers.app import make_app, resources
-
+def _context(settings: Settings) -> Context:
     return resources(make_app(settings)).context

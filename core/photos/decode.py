@@ -24,10 +24,9 @@ from core.domain import LoadedPhoto, Pixels, ViewPlan
 from core.errors import PhotoRefused, Refusal
 from core.photos.exif import read_exif, upright_size
 from core.photos.formats import Format, ends_early, recognise
+from core.photos.limits import MAX_PIXELS
 from core.photos.phash import perceptual_hash
 from core.photos.quality import measure_quality
-
-MAX_PIXELS = 50_000_000
 
 # A view is made from a picture at least this many times its size, so that the antialiasing filter still decides the
 # result. Measured at 448 pixels on photos of 4 to 12 megapixels: the mean difference from a full decode is 0.2 to 0.9
@@ -37,6 +36,7 @@ _REDUCING_GAP = 2.0  # Pillow's own word for the same in its resize, where a sma
 _FILLED_IN = 128
 
 register_heif_opener()
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 
 

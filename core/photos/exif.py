@@ -4,13 +4,14 @@ from datetime import UTC, datetime, timedelta, timezone
 
 from PIL import Image
 
+from core.photos.limits import YEARS
+
 Orientation = Image.Transpose | None
 
 _ORIENTATION = 0x0112
 _EXIF_IFD = 0x8769
 # A date and its UTC offset: the moment of exposure before that of digitising.
 _DATE_TAGS = ((0x9003, 0x9011), (0x9004, 0x9012))
-_YEARS = range(1995, 2100)
 
 # How to turn pixels upright, by the value of EXIF's Orientation (CIPA DC-008, 4.6.5).
 _UPRIGHT = {
@@ -58,7 +59,10 @@ def _parse_date(date: object, offset: object) -> datetime | None:
         local = datetime.strptime(str(date).strip("\0 "), "%Y:%m:%d %H:%M:%S").replace(tzinfo=_parse_offset(offset))
     except ValueError:
         return None
-    return local.astimezone(UTC) if local.year in _YEARS else None
+    if local.year not in YEARS:  # also because the first and the last year have no equal in every time zone
+        return None
+    moment = local.astimezone(UTC)
+    return moment if moment.year in YEARS else None
 
 
 def _parse_offset(offset: object) -> timezone:

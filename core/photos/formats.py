@@ -3,12 +3,11 @@
 from typing import Literal
 
 from core.errors import PhotoRefused, Refusal
+from core.photos.limits import MAX_BYTES
 
 Format = Literal["JPEG", "PNG", "WEBP", "HEIF"]
 
 START_BYTES = 256  # show what a file is: the longest is an ISO container's list of brands
-
-MAX_BYTES = 40_000_000
 
 _STILL_HEVC = (b"heic", b"heix", b"heim", b"heis")
 _HEVC_SEQUENCE = (b"hevc", b"hevx", b"hevm", b"hevs", b"msf1")

@@ -6,7 +6,6 @@ buffer four megabytes take about 7 ms of CPU instead of 3.
 """
 
 import ctypes
-import errno
 import importlib
 import json
 import math
@@ -21,27 +20,19 @@ from dataclasses import asdict
 
 from core.domain import LoadedPhoto, ViewPlan
 from core.errors import PhotoRefused, Refusal
+from core.photos.sandbox.layers import (
+    Layer,
+    code_folders,
+    drop_rights,
+    hide_memory,
+    leave_network,
+    refuse_files,
+    refuse_system_calls,
+)
 
-READY = b"ready"
 _LENGTH = struct.Struct(">I")
 _ORDINARY_PHOTO_BYTES = 128 << 20
-_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
-_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
-# What no picture needs: a way out, another program, another process's memory. `sendto` and `recvfrom` stay, for the
-# socket to the parent.
-_FORBIDDEN = (
-    "socket",
-    "connect",
-    "bind",
-    "listen",
-    "accept",
-    "accept4",
-    "io_uring_setup",
-    "execve",
-    "execveat",
-    "ptrace",
-)
-_SECCOMP_ALLOW, _SECCOMP_REFUSE = 0x7FFF0000, 0x00050000  # libseccomp's SCMP_ACT_ALLOW and SCMP_ACT_ERRNO
+_PR_SET_PDEATHSIG = 1
 
 
 def send_frames(connection: socket.socket, *frames: bytes) -> None:
@@ -71,19 +62,20 @@ def _receive(connection: socket.socket, length: int) -> bytearray:
 
 
 def main(arguments: list[str]) -> None:
-    """Serve until the parent closes the socket.
+    """Serve until the parent closes the socket; the first frame names the layers that hold (see `layers`).
 
-    Arguments: the descriptors of the socket and of the photo's memory, the parent's id, the decoder, the memory limit
-    in bytes, the CPU limit in s.
+    `arguments`: the descriptors of the socket and of the memory for photos, the parent's id, the decoder, the memory
+    limit in bytes, the CPU limit in seconds.
     """
     socket_descriptor, photo_descriptor, parent, decoder, memory_bytes, cpu_s = arguments
+    in_own_network = leave_network()  # before the next line, whose wish a new namespace may clear
     _die_with(int(parent))
     module, _, function = decoder.partition(":")
     load: Callable[[bytes, ViewPlan], LoadedPhoto] = getattr(importlib.import_module(module), function)
-    _forbid_system_calls()
+    layers = _confine() | ({Layer.NETWORK} if in_own_network else set())
     _limit(int(memory_bytes))
     with socket.socket(fileno=int(socket_descriptor)) as connection:
-        send_frames(connection, READY)
+        send_frames(connection, _as_json({"layers": sorted(layers)}))
         while True:
             try:
                 request = json.loads(receive_frame(connection, 1 << 16))
@@ -117,37 +109,26 @@ def _as_json(document: Mapping[str, object]) -> bytes:
 
 
 def _die_with(parent: int) -> None:
-    """End when the parent does, and let go of the network and of gaining rights.
-
-    A container's seccomp profile often forbids new namespaces: there `_forbid_system_calls` alone keeps the network
-    away.
-    """
+    """End when the parent does."""
     if sys.platform == "linux":
-        libc = ctypes.CDLL(None)
-        libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
-        libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # it died before we asked to be told
         sys.exit(1)
 
 
-def _forbid_system_calls() -> None:
-    """Have the kernel refuse sockets and programs from now on, by the system's libseccomp.
-
-    Debian and its images have it, for apt needs it. Where it is missing, or on another system than Linux, the network
-    namespace and the other limits hold alone.
-    """
-    try:
-        seccomp = ctypes.CDLL("libseccomp.so.2")
-    except OSError:
-        return
-    seccomp.seccomp_init.restype = ctypes.c_void_p
-    rules = ctypes.c_void_p(seccomp.seccomp_init(ctypes.c_uint32(_SECCOMP_ALLOW)))
-    for name in _FORBIDDEN:
-        number = seccomp.seccomp_syscall_resolve_name(name.encode())
-        seccomp.seccomp_rule_add(rules, ctypes.c_uint32(_SECCOMP_REFUSE | errno.EPERM), number, 0)
-    seccomp.seccomp_load(rules)
-    seccomp.seccomp_release(rules)
+def _confine() -> set[Layer]:
+    """Give up, for good, all that decoding does not need; the layers that hold."""
+    if sys.platform != "linux":
+        return set()
+    hide_memory()
+    drop_rights()
+    calls_are_refused = refuse_system_calls()  # first: it looks for its library
+    files_are_refused = refuse_files(code_folders())
+    return {
+        Layer.MEMORY,
+        *([Layer.LANDLOCK] if files_are_refused else []),
+        *([Layer.SECCOMP] if calls_are_refused else []),
+    }
 
 
 def _limit(memory_bytes: int) -> None:

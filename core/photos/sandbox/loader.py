@@ -6,8 +6,11 @@ from threading import Lock
 
 from core.domain import LoadedPhoto, ViewPlan
 from core.errors import DecoderUnavailable, PhotoRefused
+from core.photos.sandbox.layers import Layer
 from core.photos.sandbox.process import DecodeLimits, DecodeProcess, ProcessLost
 from core.settings import Settings
+
+_DECODER = "core.photos.decode:load_photo"
 
 
 class ProcessPhotoLoader:
@@ -23,7 +26,7 @@ class ProcessPhotoLoader:
         processes: int,
         memory_limit_bytes: int,
         timeout_s: float,
-        decoder: str = "core.photos.decode:load_photo",
+        decoder: str = _DECODER,
     ) -> None:
         self._decoder = decoder
         self._limits = DecodeLimits(memory_limit_bytes, timeout_s)
@@ -85,8 +88,18 @@ class ProcessPhotoLoader:
 
 def make_loader(settings: Settings) -> ProcessPhotoLoader:
     """Start the processes that decode."""
-    return ProcessPhotoLoader(
-        settings.decode_processes,
-        memory_limit_bytes=settings.decode_memory_mb * 2**20,
-        timeout_s=settings.decode_timeout,
-    )
+    limits = _limits(settings)
+    return ProcessPhotoLoader(settings.decode_processes, limits.memory_bytes, limits.timeout_s)
+
+
+def offered_layers(settings: Settings) -> frozenset[Layer]:
+    """The layers that confine a decoder on this host, as one that is started for this reports. `DecoderUnavailable`."""
+    process = DecodeProcess(_DECODER, _limits(settings))
+    try:
+        return process.layers
+    finally:
+        process.kill()
+
+
+def _limits(settings: Settings) -> DecodeLimits:
+    return DecodeLimits(memory_bytes=settings.decode_memory_mb * 2**20, timeout_s=settings.decode_timeout)

@@ -2,24 +2,28 @@
 
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from pathlib import Path
+from typing import Annotated, Self
 
 import numpy as np
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from core.domain import LoadedPhoto, Quality, ViewPlan
 from core.errors import DecoderUnavailable, PhotoRefused, Refusal
-from core.photos.sandbox.child import READY, receive_frame, send_frames
+from core.photos.formats import Format
+from core.photos.limits import MAX_PIXELS, MAX_SHARPNESS, YEARS
+from core.photos.sandbox.child import receive_frame, send_frames
+from core.photos.sandbox.layers import Layer, hide_memory
 
 _START_TIMEOUT_S = 60.0
 _PACKAGES = Path(__file__).parents[3]
 _MAX_DESCRIPTION = 1 << 16
+_MAX_DETAIL = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,8 @@ class DecodeProcess:
 
     def __init__(self, decoder: str, limits: DecodeLimits) -> None:
         self._limits = limits
-        self._is_ready = False
+        self._layers: frozenset[Layer] | None = None
+        hide_memory()
         self._connection, theirs = socket.socketpair()
         self._photo = os.fdopen(os.memfd_create("photo"), "wb")
         with theirs:
@@ -85,6 +90,11 @@ class DecodeProcess:
         """Whether the process still runs."""
         return self._process.poll() is None
 
+    @property
+    def layers(self) -> frozenset[Layer]:
+        """The layers that keep this process from everything but its photo. Raises `DecoderUnavailable`."""
+        return self._await_start()
+
     def load(self, data: bytes, plan: ViewPlan) -> LoadedPhoto:
         """Decode one photo. Raises `PhotoRefused`, `ProcessLost` (the process is gone then), `DecoderUnavailable`."""
         self._await_start()
@@ -92,8 +102,8 @@ class DecodeProcess:
         try:
             self._lay_out(data)
             send_frames(self._connection, json.dumps({"bytes": len(data), "plan": asdict(plan)}).encode())
-            answer = json.loads(receive_frame(self._connection, _MAX_DESCRIPTION))
-            photo = _parse(answer, receive_frame(self._connection, _expected_bytes(plan)), plan)
+            answer = receive_frame(self._connection, _MAX_DESCRIPTION)
+            photo = parse_answer(answer, receive_frame(self._connection, _expected_bytes(plan)), plan)
         except TimeoutError as error:
             self.kill()
             raise ProcessLost(Refusal.DECODER_TIMEOUT, f"no answer within {self._limits.patience_s:g} s") from error
@@ -122,17 +132,19 @@ class DecodeProcess:
         self._photo.write(data)
         self._photo.truncate()
 
-    def _await_start(self) -> None:
-        if self._is_ready:
-            return
+    def _await_start(self) -> frozenset[Layer]:
+        if self._layers is not None:
+            return self._layers
         self._connection.settimeout(_START_TIMEOUT_S)
         try:
-            self._is_ready = receive_frame(self._connection, len(READY)) == READY
+            started = json.loads(receive_frame(self._connection, _MAX_DESCRIPTION))
         except (OSError, EOFError, ValueError) as error:
             raise DecoderUnavailable(
                 f"a decoding process did not start ({_ending(self.kill())}); its own message says why: perhaps "
                 f"WALKAROUND_DECODE_MEMORY_MB, now {self._limits.memory_bytes >> 20}, is too small"
             ) from error
+        self._layers = frozenset(map(Layer, started["layers"]))
+        return self._layers
 
 
 def _environment() -> dict[str, str]:
@@ -145,23 +157,66 @@ def _expected_bytes(plan: ViewPlan) -> int:
     return plan.count * plan.size * plan.size * 3
 
 
-def _parse(answer: dict[str, object], views: bytes, plan: ViewPlan) -> LoadedPhoto:
-    """The child's answer, believed in nothing but its pixels. Raises `PhotoRefused`, or what nonsense raises."""
-    if "refusal" in answer:
-        raise PhotoRefused(Refusal(str(answer["refusal"])), str(answer["detail"])[:200])
-    width, height, quality, taken_at = answer["width"], answer["height"], answer["quality"], answer["taken_at"]
-    if not (isinstance(width, int) and isinstance(height, int) and isinstance(quality, dict)):
-        raise TypeError("not a photo's description")
-    if not re.fullmatch("[0-9a-f]{64}", str(answer["likeness"])):
-        raise ValueError("not a perceptual hash")
+_Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Quality(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+    sharpness: float = Field(ge=0, le=MAX_SHARPNESS)
+    brightness: _Share
+    dark_share: _Share
+    bright_share: _Share
+    contrast: _Share
+
+
+class _Description(BaseModel):
+    """All that a process may say of a photo; what no photo can have is refused before anything is stored."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    width: int = Field(ge=1)
+    height: int = Field(ge=1)
+    format: Format
+    taken_at: AwareDatetime | None
+    quality: _Quality
+    likeness: str = Field(pattern="^[0-9a-f]{64}$")
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.width * self.height > MAX_PIXELS:
+            raise ValueError("more pixels than are decoded")
+        if self.taken_at is not None and self.taken_at.year not in YEARS:
+            raise ValueError("not a year of photos")
+        return self
+
+
+class _Refused(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    refusal: Refusal
+    detail: str
+
+
+_ANSWER: TypeAdapter[_Description | _Refused] = TypeAdapter(_Description | _Refused)
+
+
+def parse_answer(answer: bytes, views: bytes, plan: ViewPlan) -> LoadedPhoto:
+    """A process's answer: JSON and the views' pixels. Nothing in it is believed but the pixels.
+
+    Raises `PhotoRefused` where it is a refusal, `ValueError` where it is nothing that decoding a photo gives.
+    """
+    described = _ANSWER.validate_json(answer)
+    if isinstance(described, _Refused):
+        raise PhotoRefused(described.refusal, described.detail[:_MAX_DETAIL])
     return LoadedPhoto(
         views=np.frombuffer(views, np.uint8).reshape(plan.count, plan.size, plan.size, 3),
-        width=width,
-        height=height,
-        format=str(answer["format"]),
-        taken_at=datetime.fromisoformat(taken_at) if isinstance(taken_at, str) else None,
-        quality=Quality(**{name: float(value) for name, value in quality.items()}),
-        likeness=str(answer["likeness"]),
+        width=described.width,
+        height=described.height,
+        format=described.format,
+        taken_at=described.taken_at,
+        quality=Quality(**described.quality.model_dump()),
+        likeness=described.likeness,
     )
 
 

@@ -48,6 +48,11 @@ def test_only_what_is_missing_is_wrong(values: dict[str, Any]) -> None:
     assert wrong["schedule"].fix == "start one: walkaround beat"
 
 
+def test_the_layers_that_confine_the_decoder_are_named(values: dict[str, Any]) -> None:
+    (finding,) = (finding for finding in examine(Settings(**values)) if finding.check == "decoder")
+    assert finding.seen.startswith("a hostile photo is confined by memory, seccomp")
+
+
 def test_nothing_is_configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     wrong = diagnose({"broker_url": NOBODY})

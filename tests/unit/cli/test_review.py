@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Engine, text
 from typer.testing import CliRunner
 
-from cli.review import review_app
+from cli.main import review_app
 from core.domain import Label, ModelState
 from core.errors import ReviewRefused
 from core.review_line import ReviewLine, photos_sha256

@@ -11,14 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cli.model import policy
 from core.errors import DatasetInvalid
 from core.model.artefact import Artefact, open_artefact
 from core.training.fitting import LEAST_INTACT
 from tests.unit.cli.model.test_registry import run
 from tests.unit.core.conftest import artefact, network  # noqa: F401  fixtures
-
-assert policy  # it puts its commands beside the others
 
 INTACT, DAMAGED = LEAST_INTACT + 5, 7
 

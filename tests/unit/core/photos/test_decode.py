@@ -273,9 +273,14 @@ class TestRefusals:
         assert decode(data, min_side=64).pixels.shape[:2] == (64, 86)
 
     def test_too_many_pixels(self) -> None:
-        header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", 10_000, 5_001, 8, 2, 0, 0, 0))
+        header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", 10_000, 11_001, 8, 2, 0, 0, 0))
         data = b"\x89PNG\r\n\x1a\n" + header + png_chunk(b"IDAT", zlib.compress(b"")) + png_chunk(b"IEND", b"")
         assert refusal(data) is Refusal.TOO_MANY_PIXELS
+
+    @pytest.mark.parametrize("size", [(8160, 6144), (8192, 6144), (9248, 6936), (12_032, 9024)])
+    def test_the_largest_photos_of_phones_are_accepted(self, size: tuple[int, int]) -> None:
+        photo = decoded(encoded(Image.new("RGB", size, "brown"), "JPEG", quality=20))
+        assert (photo.width, photo.height) == size
 
     @pytest.mark.parametrize("side", [12_000, 60_000])
     def test_bombs(self, side: int) -> None:

@@ -1,7 +1,8 @@
 import pytest
 
 from core.errors import PhotoRefused, Refusal
-from core.photos.formats import MAX_BYTES, recognise
+from core.photos.formats import recognise
+from core.photos.limits import MAX_BYTES
 
 
 def box(brand: bytes, *compatible: bytes) -> bytes:

@@ -10,9 +10,6 @@ from core.model.card import Card
 from core.training.dataset import Sample
 from core.training.evaluation import evaluate
 from core.training.evaluation_page import render_page
-from core.training.leakage import Giveaway
-from core.training.plots import dataset_plots, training_curves
-from core.training.train import Epoch
 
 PNG = b"\x89PNG"
 
@@ -46,8 +43,3 @@ def test_the_page_stands_alone_and_shows_figures_sets_and_mistakes(samples: list
     assert "2&lt;b&gt;.jpg" in page[page.index("worst mistakes") :]
     assert "of 4" in page
     assert "source2" in page
-
-
-def test_curves_and_data_are_pictures(samples: list[Sample]) -> None:
-    assert training_curves([Epoch(0.5, 0.4, 0.8), Epoch(0.3, 0.3, 0.9)], 1).startswith(PNG)
-    assert dataset_plots(samples, [Giveaway("size", 0.55, 0.51)]).startswith(PNG)

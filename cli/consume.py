@@ -1,0 +1,24 @@
+"""`walkaround consume`: S3 events from an SQS queue."""
+
+import signal
+from threading import Event
+
+from cli.service import serve_telemetry, start
+from workers.app import make_app, resources
+from workers.consumer import make_consumer
+from workers.health import Progress
+
+
+def consume() -> None:
+    """Read S3 events from the SQS queue of WALKAROUND_SQS_QUEUE_URL and ingest the sets they speak of.
+
+    Example: `walkaround consume`
+    """
+    settings = start()
+    progress = Progress()
+    consumer = make_consumer(settings, resources(make_app(settings)).context, progress)
+    serve_telemetry(settings, progress)
+    stop = Event()
+    for end in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(end, lambda *_: stop.set())
+    consumer.run(stop)
