@@ -216,6 +216,6 @@ def _show(findings: list[Finding]) -> None:
 def _show_settings() -> None:
     table = Table("Variable", "Default", "Meaning", show_lines=False)
     for name, field in Settings.model_fields.items():
-        default = "" if field.default is None else str(field.default)
+        default = "from this machine" if field.default_factory else "" if field.default is None else str(field.default)
         table.add_row(f"{PREFIX}{name.upper()}", default, field.description)
     Console().print(table)

@@ -8,8 +8,10 @@ from prometheus_client import REGISTRY
 
 from cli.service import serve_telemetry, start
 from core.errors import SettingsInvalid
+from core.model.device import pin_gpu
 from db import queries
 from workers.app import CLASSIFY, QUEUES, RESCORE, end_worker, make_app, resources
+from workers.bootstrap import log_sizes
 from workers.health import Progress
 from workers.logs import follow_tasks
 from workers.metrics import BacklogCollector
@@ -19,6 +21,9 @@ from workers.retirement import RetirementWatch
 def worker(
     queues: Annotated[str, typer.Option(help="Which queues: intake, classify, rescore.")] = "intake,classify,rescore",
     concurrency: Annotated[int | None, typer.Option(min=1, help="Sets in flight; by default from the cores.")] = None,
+    gpu: Annotated[
+        int | None, typer.Option(min=0, help="Compute on this GPU alone: one process for each GPU of a machine.")
+    ] = None,
     end_with: Annotated[int | None, typer.Option(hidden=True, help="End when this parent process ends.")] = None,
 ) -> None:
     """Run a Celery worker: one process, many threads, one model.
@@ -30,7 +35,12 @@ def worker(
         raise SettingsInvalid(
             f"--queues: there is no queue {', '.join(sorted(unknown))}; there are {', '.join(QUEUES)}"
         )
-    settings = start(end_with)
+    chosen: dict[str, object] = {"concurrency": concurrency} if concurrency is not None else {}
+    if gpu is not None:
+        pin_gpu(gpu)
+        chosen["device"] = "gpu"
+    settings = start(end_with, **chosen)
+    log_sizes(settings)
     app = make_app(settings)
     progress = resources(app).progress
     follow_tasks(progress)
@@ -47,7 +57,7 @@ def worker(
         app.worker_main(
             [
                 *("worker", "--pool", "threads", "--queues", queues, "--without-mingle", "--without-gossip"),
-                *("--concurrency", str(concurrency or settings.concurrency), "--loglevel", settings.log_level),
+                *("--concurrency", str(settings.concurrency), "--loglevel", settings.log_level),
             ]
         )
     finally:

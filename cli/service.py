@@ -12,7 +12,7 @@ from workers.health import Progress
 from workers.logs import configure_logging
 
 
-def start(end_with: int | None = None) -> Settings:
+def start(end_with: int | None = None, **overrides: object) -> Settings:
     """Settings and logs of a long-running process."""
     if end_with is not None:
         _end_with_parent(end_with)
@@ -20,7 +20,7 @@ def start(end_with: int | None = None) -> Settings:
     # Until what serves puts its own handler in place, nothing is in hand: ended while a model loads is ended in good
     # order, and no exception is raised that a library's clean-up could swallow.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    settings = load_settings()
+    settings = load_settings(**overrides)
     configure_logging(settings.log_format, settings.log_level)
     return settings
 

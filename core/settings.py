@@ -23,6 +23,7 @@ from core.addresses import BrokerAddress, check_database, check_web, read_broker
 from core.completeness import CompletionRules
 from core.errors import SettingsInvalid
 from core.keys import KeyLayout
+from core.machine import available_cores, available_memory
 from core.signing import SHORTEST_SECRET
 
 _RULES = CompletionRules()
@@ -31,8 +32,15 @@ SECRETS_DIR = Path("/run/secrets")
 SHIPPED_MODEL = Path(__file__).parent.parent / "models" / "walkaround-resnet50"
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))
+# What a worker takes besides its decoders: TensorFlow with the shipped model, and photos in flight. The model alone
+# takes 0.9 GB (`make bench PARTS=start-up`).
+WORKER_MEMORY_MB = 1536
+
+
+def _decoders(decode_memory_mb: int) -> int:
+    """One on each core, as far as there is memory for all of them at their limit."""
+    room = available_memory() // 2**20 - WORKER_MEMORY_MB
+    return max(1, min(available_cores(), room // decode_memory_mb))
 
 
 class Settings(BaseSettings):
@@ -131,9 +139,15 @@ class Settings(BaseSettings):
         default=timedelta(hours=12), ge=timedelta(0), description="`audit` complains about anything pending for longer."
     )
 
-    concurrency: PositiveInt = Field(default=max(4, 2 * _cores()), description="Sets in flight in one classify worker.")
-    decode_processes: PositiveInt = Field(default=_cores(), description="Processes that decode photos, per worker.")
-    decode_memory_mb: PositiveInt = Field(default=1024, description="Memory limit of one of them.")
+    concurrency: PositiveInt = Field(
+        default_factory=lambda: max(4, 2 * available_cores()),
+        description="Sets in flight in one classify worker. Connections to store and database follow.",
+    )
+    decode_memory_mb: PositiveInt = Field(default=1024, description="Memory limit of one process that decodes photos.")
+    decode_processes: PositiveInt = Field(
+        default_factory=lambda data: _decoders(data["decode_memory_mb"]),
+        description="How many of them, per worker.",
+    )
     decode_timeout: PositiveFloat = Field(
         default=20.0, allow_inf_nan=False, description="Seconds one photo may take to decode."
     )
@@ -254,6 +268,16 @@ class Settings(BaseSettings):
     @property
     def rules(self) -> CompletionRules:
         return CompletionRules(self.quiet_period, self.deadline, self.expected_photos)
+
+    @property
+    def fetchers(self) -> int:
+        """Threads that read photos from the store."""
+        return 2 * self.concurrency
+
+    @property
+    def database_pool(self) -> int:
+        """Connections to the database that one process keeps: one for each set in flight, and a few for the others."""
+        return self.concurrency + 4
 
     @property
     def max_photo_bytes(self) -> int:

@@ -8,6 +8,7 @@ import structlog
 from core.domain import ModelIdentity, PhotoStore
 from core.errors import ModelUnusable, SettingsInvalid, WalkaroundError
 from core.keys import KeyLayout
+from core.machine import available_cores, available_memory
 from core.model.artefact import Artefact
 from core.model.card import Card
 from core.model.inference import BatchingClassifier
@@ -66,7 +67,7 @@ def policy_of(settings: Settings, card: Card) -> Policy:
 def make_context(settings: Settings, publish: Publisher) -> Context:
     """Connect to the store and the database. Raises `SettingsInvalid`, `StoreRefused`, `DatabaseUnusable`."""
     store = make_store(settings)
-    engine = make_engine(settings.database_url.get_secret_value(), pool_size=settings.concurrency + 4)
+    engine = make_engine(settings.database_url.get_secret_value(), pool_size=settings.database_pool)
     check_version(engine)
     return Context(
         settings=settings,
@@ -78,9 +79,23 @@ def make_context(settings: Settings, publish: Publisher) -> Context:
     )
 
 
+def log_sizes(settings: Settings) -> None:
+    """One line that says what this process was given, and what follows from it."""
+    log.info(
+        "worker_sizes",
+        cores=available_cores(),
+        memory_mb=available_memory() // 2**20,
+        concurrency=settings.concurrency,
+        decode_processes=settings.decode_processes,
+        decode_memory_mb=settings.decode_memory_mb,
+        fetchers=settings.fetchers,
+        database_pool=settings.database_pool,
+    )
+
+
 def make_fetchers(settings: Settings) -> Executor:
     """The threads that read photos from the store, for all sets in flight: no more photos than these are in memory."""
-    return ThreadPoolExecutor(2 * settings.concurrency, thread_name_prefix="fetch")
+    return ThreadPoolExecutor(settings.fetchers, thread_name_prefix="fetch")
 
 
 def make_scoring(settings: Settings, sessions: Sessions) -> Scoring:
@@ -99,6 +114,7 @@ def make_scoring(settings: Settings, sessions: Sessions) -> Scoring:
             precision=settings.precision,
             runtime=settings.runtime,
             device=settings.device,
+            threads=available_cores(),
             on_device=show_device,
         ),
         policy=serves.policy,

@@ -60,6 +60,26 @@ def find_device(choice: DeviceChoice, precision: Precision, runtime: Runtime, th
     return ComputeDevice("cpu", processor_name(), arithmetic, "tensorflow", tensorflow_threads())
 
 
+def pin_gpu(number: int) -> None:
+    """Have this process see one GPU alone, by its number in `nvidia-smi`; to be called before TensorFlow is imported.
+
+    Where CUDA_VISIBLE_DEVICES already names some, as a scheduler sets it, `number` counts these from 0.
+    Raises `SettingsInvalid` where they are fewer.
+    """
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # as nvidia-smi counts them
+        os.environ["CUDA_VISIBLE_DEVICES"] = str(number)
+        return
+    names = [name for name in visible.split(",") if name]
+    if number >= len(names):
+        raise SettingsInvalid(
+            f"--gpu {number}: CUDA_VISIBLE_DEVICES is {visible!r}: there are {len(names)} GPUs for this process, "
+            "counted from 0; choose one of these"
+        )
+    os.environ["CUDA_VISIBLE_DEVICES"] = names[number]
+
+
 def processor_name(cpuinfo: Path = _CPUINFO) -> str:
     """The processor's name as Linux gives it, else its architecture."""
     if cpuinfo.exists():

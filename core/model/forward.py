@@ -40,6 +40,7 @@ def prepare_tensorflow(threads: int | None = None, *, use_gpu: bool = True) -> N
             tf.config.experimental.set_memory_growth(gpu, True)
         if threads not in (None, tensorflow_threads()):
             tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(threads)
     except RuntimeError as error:
         raise ModelUnusable(
             f"TensorFlow runs already and cannot be set up anew ({error}); restart the process"

@@ -17,7 +17,7 @@ from core.settings import PREFIX, SHIPPED_MODEL, Settings
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "deploy.md"
 TABLE = re.compile(r"(?<=-->\n)\n?(\| setting .*?)?(?=<!-- end of settings -->)", re.DOTALL)
-MEASURED = {"concurrency": "from the cores", "decode_processes": "the cores"}  # depend on the machine
+MEASURED = {"concurrency": "from the cores", "decode_processes": "from cores and memory"}  # depend on the machine
 
 
 def default_of(name: str, field: FieldInfo) -> str:

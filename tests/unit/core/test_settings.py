@@ -100,3 +100,14 @@ def test_no_message_of_a_wrong_setting_shows_what_was_given(monkeypatch: pytest.
     with pytest.raises(SettingsInvalid) as refused:
         load_settings()
     assert "TopSecret" not in "".join(traceback.format_exception(refused.value))
+
+
+@pytest.mark.parametrize(("memory_mb", "decode_mb", "expected"), [(6144, 1024, 4), (3072, 512, 3), (1024, 1024, 1)])
+def test_decoders_fit_cores_and_memory(
+    monkeypatch: pytest.MonkeyPatch, memory_mb: int, decode_mb: int, expected: int
+) -> None:
+    monkeypatch.setattr(settings, "available_cores", lambda: 4)
+    monkeypatch.setattr(settings, "available_memory", lambda: memory_mb * 2**20)
+    loaded = load_settings(decode_memory_mb=decode_mb)
+    assert (loaded.decode_processes, loaded.concurrency, loaded.fetchers, loaded.database_pool) == (expected, 8, 16, 12)
+    assert load_settings(decode_memory_mb=decode_mb, decode_processes=7).decode_processes == 7

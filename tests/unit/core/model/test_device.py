@@ -11,7 +11,7 @@ import pytest
 from core.errors import SettingsInvalid
 from core.model import device as device_module
 from core.model.artefact import Artefact
-from core.model.device import ComputeDevice, find_device, processor_name
+from core.model.device import ComputeDevice, find_device, pin_gpu, processor_name
 from core.model.engine import load_engine
 from core.model.precision import Precision, Runtime
 
@@ -91,3 +91,25 @@ def test_the_processors_name(tmp_path: Path) -> None:
 def test_views_are_scored_on_it(artefact: Artefact) -> None:
     outputs = load_engine(artefact, device="cpu").run(np.zeros((2, 64, 64, 3), np.uint8))
     assert outputs.logits[0] == outputs.logits[1]
+
+
+@pytest.mark.parametrize(
+    ("number", "visible", "pinned"), [(3, None, "3"), (1, "4,6", "6"), (0, "GPU-8f1c,", "GPU-8f1c")]
+)
+def test_a_process_is_pinned_to_one_gpu(
+    monkeypatch: pytest.MonkeyPatch, number: int, visible: str | None, pinned: str
+) -> None:
+    for name in ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"):
+        monkeypatch.setenv(name, "to be restored")
+        monkeypatch.delenv(name)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    pin_gpu(number)
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == pinned
+    assert os.environ.get("CUDA_DEVICE_ORDER") == ("PCI_BUS_ID" if visible is None else None)
+
+
+def test_a_gpu_that_a_scheduler_did_not_give_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
+    with pytest.raises(SettingsInvalid, match=r"--gpu 2: CUDA_VISIBLE_DEVICES is '4,6': there are 2 GPUs"):
+        pin_gpu(2)
