@@ -233,6 +233,14 @@ def test_only_the_gpu_worker_reserves_one() -> None:
     assert reserving == {"classify-gpu"}
     assert SERVICES["classify-gpu"]["profiles"] == ["gpu"]
     assert SERVICES["classify-gpu"]["command"] == SERVICES["classify"]["command"]
+    assert settings_of(SERVICES["classify-gpu"])["WALKAROUND_DEVICE"] == "gpu", "it must not fall to the CPU"
+
+
+@each(COMMANDS)
+def test_sizes_follow_from_the_limits_of_the_container(name: str) -> None:
+    """A worker sizes itself by its quota and memory limit; a number here would contradict them on another machine."""
+    assert not {"WALKAROUND_CONCURRENCY", "WALKAROUND_DECODE_PROCESSES"} & settings_of(SERVICES[name]).keys()
+    assert {"cpus", "memory"} <= SERVICES[name]["deploy"]["resources"]["limits"].keys()
 
 
 def stages() -> dict[str, str]:
