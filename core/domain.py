@@ -21,13 +21,26 @@ class Label(StrEnum):
 
 
 class PhotoStatus(StrEnum):
-    """SEEN in a listing, OK to score, UNUSABLE pixels, QUARANTINED file, GONE from the store."""
+    """SEEN in a listing, OK: scored, UNUSABLE pixels, QUARANTINED file.
+
+    GONE is only ever a worker's result, for a photo that it did not find in the store. What was known of a photo stays
+    known when it goes: that it is gone stands beside its status (`AbsenceReason`).
+    """
 
     SEEN = "seen"
     OK = "ok"
     UNUSABLE = "unusable"
     QUARANTINED = "quarantined"
     GONE = "gone"
+
+
+class AbsenceReason(StrEnum):
+    """Why a photo is no longer in the store. VANISHED: nobody has explained it, which makes its return undecided.
+
+    An absence that somebody explains (a rule that removes old photos, say) gets a reason of its own here.
+    """
+
+    VANISHED = "vanished"
 
 
 class ClosedBy(StrEnum):

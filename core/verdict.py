@@ -5,10 +5,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from core.canonical import sha256_of
-from core.domain import ClosedBy, Label, ModelIdentity, PhotoStatus
+from core.domain import AbsenceReason, ClosedBy, Label, ModelIdentity, PhotoStatus
 from core.errors import Refusal
 from core.phash_bits import differing_bits
 from core.policy import Policy, ViewRule
+
+# The rule of a set that would be clear, had no photo vanished: the view `standing` knows it by these words.
+CLEAR_BUT_FOR_LOSS = "photos are gone from the store"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +20,7 @@ class PhotoEvidence:
 
     `likeness` is the photo's perceptual hash (`core.phash_bits`), `vehicle_distance` how far its features lie
     from those of vehicles (`core.model.vehicle`), `reused_from` the key of an earlier set that holds the same photo.
+    `absence` is why it is no longer in the store; what is known of it counts all the same.
     """
 
     key: str
@@ -27,6 +31,7 @@ class PhotoEvidence:
     likeness: str | None = None
     vehicle_distance: float | None = None
     reused_from: str | None = None
+    absence: AbsenceReason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,8 @@ def decide(
         label, rule = Label.UNDECIDED, doubt
     elif suspicious.reached:
         label, rule = Label.UNDECIDED, "a photo is between the clear and the damage threshold"
+    elif _is_something_lost(photos):
+        label, rule = Label.UNDECIDED, CLEAR_BUT_FOR_LOSS
     else:
         label, rule = Label.CLEAR, "every photo stays below the clear threshold"
     reasons = {
@@ -160,7 +167,7 @@ def _doubt(
     incomplete: bool,
 ) -> str | None:
     """What keeps the set from being clear, whatever its probabilities; the first that applies."""
-    unscored = any(photo.probability is None and photo.status is not PhotoStatus.GONE for photo in photos)
+    unscored = any(photo.probability is None for photo in photos)
     reused = any(photo.reused_from is not None for photo in photos)
     doubts = (
         (not distinct, "no photo could be scored"),
@@ -175,6 +182,12 @@ def _doubt(
         ),
     )
     return next((doubt for applies, doubt in doubts if applies), None)
+
+
+def _is_something_lost(photos: Sequence[PhotoEvidence]) -> bool:
+    """Whether a content vanished: a photo that only got another name lies in the store still."""
+    there = {photo.content_sha256 for photo in photos if photo.absence is None} - {None}
+    return any(photo.absence is AbsenceReason.VANISHED and photo.content_sha256 not in there for photo in photos)
 
 
 def _intact_share(photos: Sequence[PhotoEvidence], policy: Policy) -> float | None:
@@ -207,5 +220,6 @@ def _account(photo: PhotoEvidence, policy: Policy, counted_as: dict[str, str]) -
         "view": view.name if view else None,
         "counted_as": counted_as[photo.key] if counted_as.get(photo.key, photo.key) != photo.key else None,
         "reused_from": photo.reused_from,
+        "absence": photo.absence.value if photo.absence else None,
     }
     return account | {name: value for name, value in rare.items() if value is not None}

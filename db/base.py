@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from sqlalchemy import Boolean, Double, Enum, ForeignKey, Identity, Integer, LargeBinary, MetaData, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from core.domain import ClosedBy, Label, ModelState, PhotoStatus, WorkState
+from core.domain import AbsenceReason, ClosedBy, Label, ModelState, PhotoStatus, WorkState
 from db.dialect import Json, RowId, UtcDateTime
 
 Sha256 = String(64)
@@ -46,6 +46,7 @@ class Base(DeclarativeBase):
         }
     )
     type_annotation_map: ClassVar = {
+        AbsenceReason: words(AbsenceReason, "gone_reason"),
         datetime: UtcDateTime,
         str: Text,
         int: Integer,

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.domain import ClosedBy, Label, ModelState, PhotoStatus, WorkState
+from core.domain import AbsenceReason, ClosedBy, Label, ModelState, PhotoStatus, WorkState
 from db.base import Base as Base  # noqa: PLC0414  (whose metadata is whole once this module is imported)
 from db.base import Sha256, reference, row_id, words
 from db.dialect import KeyText, RowId, utc_day
@@ -81,8 +81,11 @@ class Vehicle(Base):
 class PhotoSet(Base):
     """One return. `generation` counts its content; `check_at` is when an open set must be looked at again.
 
+    `content_generation` is the generation that last brought something new: since then photos have only gone or come
+    back, so that a review of it, or of a later one, still stands.
+
     `returned_at` is when the vehicle came back (`core.completeness.returned_at`), `uploaded_at` when the newest of its
-    photos came; both are what its live photos say, and when the set was first seen while there are none.
+    photos came; both are what its photos say, and when the set was first seen while there are none.
     """
 
     __tablename__ = "photo_set"
@@ -103,6 +106,7 @@ class PhotoSet(Base):
     set_key: Mapped[str] = mapped_column(KeyText)
     return_ref: Mapped[str]
     generation: Mapped[int]
+    content_generation: Mapped[int] = mapped_column(server_default="1")
     state: Mapped[SetState] = mapped_column(words(SetState, "state"))
     closed_by: Mapped[ClosedBy | None]
     expected: Mapped[int | None]
@@ -131,7 +135,9 @@ class Photo(Base):
     """One version of one object. What was learnt of it is written once; a new version is a new row.
 
     `likeness` is its perceptual hash, `likeness_0` to `likeness_3` that hash's bands (`core.phash_bits.bands`);
-    `reused_from` is the earlier return that holds the same photo.
+    `reused_from` is the earlier return that holds the same photo. `absences` counts the listings in a row that did not
+    show it; `gone_reason` is there once it is proved to be gone, and `kept_model_id` is the model version whose
+    prediction counts from then on (db/transactions/absences.py).
     """
 
     __tablename__ = "photo"
@@ -163,6 +169,8 @@ class Photo(Base):
     likeness_3: Mapped[int | None]
     reused_from: Mapped[int | None] = mapped_column(RowId, ForeignKey("photo_set.id"))
     absences: Mapped[int]
+    gone_reason: Mapped[AbsenceReason | None]
+    kept_model_id: Mapped[int | None] = mapped_column(RowId)
     superseded: Mapped[bool]
 
 

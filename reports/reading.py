@@ -54,4 +54,5 @@ def photo_view(photo: PhotoReport) -> PhotoView:
         heatmap=photo.heatmap,
         width=photo.width,
         height=photo.height,
+        gone=photo.gone_reason is not None,
     )

@@ -47,7 +47,10 @@ _SYMBOLS = {
 
 @dataclass(frozen=True, slots=True)
 class PhotoView:
-    """One photo of a return. `heatmap` is float32 (rows, columns) over the whole photo, positive for damage."""
+    """One photo of a return. `heatmap` is float32 (rows, columns) over the whole photo, positive for damage.
+
+    One that is `gone` is no longer in the store: there is no picture of it.
+    """
 
     key: str
     etag: str
@@ -57,6 +60,7 @@ class PhotoView:
     heatmap: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
     width: int | None = None
     height: int | None = None
+    gone: bool = False
 
     @property
     def name(self) -> str:

@@ -3,6 +3,7 @@
 from core.domain import ClosedBy, PhotoStatus
 from core.errors import Refusal
 from core.photos.usability import Unusable
+from core.verdict import CLEAR_BUT_FOR_LOSS
 from reports.view import PhotoView, ReturnView, Standing
 
 _CLOSED_BY = {
@@ -19,6 +20,7 @@ _DOUBTS = {
     "no photo shows a vehicle": "No photo seems to show a vehicle; a person has to look.",
     "there are too few photos": "There are too few different photos to call it clear; a person has to look.",
     "a photo was used for an earlier return": "A photo was used for an earlier return; a person has to look.",
+    CLEAR_BUT_FOR_LOSS: "No photo shows damage, but some are gone from the store; a person has to look.",
     "a photo shows no vehicle": "A photo seems to show no vehicle; a person has to look.",
 }
 
@@ -36,6 +38,8 @@ def percent(probability: float | None) -> str:
 
 def explain_photo(photo: PhotoView) -> str:
     """Why a photo was not scored, and what to do; empty for one that was."""
+    if photo.gone:
+        return "is gone from the store"
     if photo.status is PhotoStatus.SEEN:
         return "waits to be scored"
     if not photo.refused:
@@ -64,7 +68,7 @@ def explain_verdict(found: ReturnView) -> str:
         case Standing.OPEN:
             return f"More photos are awaited; {_photos(len(found.photos))} so far."
         case Standing.EMPTY:
-            return "All its photos are gone from the store."
+            return "It has no photos."
 
 
 def explain_closing(found: ReturnView) -> str:
@@ -99,6 +103,8 @@ def _undecided(found: ReturnView) -> str:
         return f"The set is incomplete: {_photos(len(missing))} of its manifest {verb} missing ({named})."
     if found.closed_by == ClosedBy.DEADLINE:
         return "The set is incomplete: its deadline passed before all photos came in."
+    if any(photo.gone and photo.probability is None for photo in found.photos):
+        return "A photo is gone from the store that nobody has scored; a person has to look."
     rule = found.reasons.get("rule")
     if rule in _DOUBTS:
         return _DOUBTS[rule]
@@ -126,12 +132,13 @@ def _rarity(found: ReturnView) -> str:
 
 
 def _remarks(found: ReturnView) -> str:
-    """What a person should know of single photos: used before, of something else, or the same one twice."""
+    """What a person should know of single photos: used before, of something else, gone, or the same one twice."""
     photos = found.reasons.get("photos", [])
     reused = [photo for photo in photos if photo.get("reused_from")]
     others = [photo["key"].rpartition("/")[2] for photo in photos if photo.get("shows_vehicle") is False]
     beside = [photo["key"].rpartition("/")[2] for photo in photos if photo.get("reason") == Refusal.COMPANION]
     copies = sum("counted_as" in photo for photo in photos)
+    gone = sum("absence" in photo for photo in photos)
     said = ""
     if reused:
         name, source = reused[0]["key"].rpartition("/")[2], reused[0]["reused_from"]
@@ -139,6 +146,8 @@ def _remarks(found: ReturnView) -> str:
         said += f" {name} was already used for the return {source}{more}."
     if others:
         said += f" Not taken for a vehicle: {', '.join(others[:3])}{' …' if len(others) > 3 else ''}."
+    if gone:
+        said += f" Gone from the store: {_photos(gone)}; what was seen there still counts."
     if copies:
         said += f" {_photos(copies)} counted as copies of others."
     if beside:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from core.canonical import canonical_json
-from core.domain import Label, PhotoStatus, PhotoStore
+from core.domain import AbsenceReason, Label, PhotoStatus, PhotoStore
 from core.errors import Refusal
 from core.keys import KeyLayout
 from core.policy import is_sampled
@@ -21,14 +21,17 @@ SHOWN = 1000
 class Audit:
     """Where every object stands. `findings` name what could not be accounted for; `unplaced` counts them all.
 
+
     `listing` counts every object of the store as what it is. Its `content` is `in_verdict`, `quarantined`, `pending`,
-    `companions` (files beside the photos, which are no photos) and `unexplained` together.
+    `companions` (files beside the photos, which are no photos) and `unexplained` together. `vanished` photos are gone
+    from the store without an explanation: each is a finding.
     """
 
     listing: ListingCount = field(default_factory=ListingCount)
     sets: int = 0
     in_verdict: int = 0
     quarantined: int = 0
+    vanished: int = 0
     pending: int = 0
     companions: int = 0
     unexplained: int = 0
@@ -96,7 +99,7 @@ def audit(store: PhotoStore, layout: KeyLayout, sessions: Sessions, now: datetim
 
 
 def _account(result: Audit, listed: ListedSet, placed: PlacedSet | None, now: datetime, limit: timedelta) -> None:
-    rows = {photo.key: photo for photo in placed.photos} if placed else {}
+    rows = {photo.object_key: photo for photo in placed.photos} if placed else {}
     for key, etag in listed.content.items():
         row = rows.get(key)
         if placed is None or row is None:
@@ -133,8 +136,14 @@ def _account_pending(result: Audit, key: str, placed: PlacedSet, now: datetime, 
 def _account_absent(result: Audit, listed: ListedSet | None, placed: PlacedSet) -> None:
     there = listed.content if listed else {}
     for photo in placed.photos:
-        if photo.key not in there and photo.status is not PhotoStatus.GONE:
-            result.find(f"{photo.key}: in the database but not in the store; two scans apart it counts as gone")
+        key = photo.object_key
+        if photo.reason == Refusal.COMPANION and photo.gone_reason is not None:
+            continue
+        if photo.gone_reason is AbsenceReason.VANISHED:
+            result.vanished += 1
+            result.find(f"{key}: vanished from the store without an explanation; what was seen on it still counts")
+        elif photo.gone_reason is None and key not in there:
+            result.find(f"{key}: in the database but not in the store; two scans apart it counts as gone")
 
 
 def _recompute(result: Audit, placed: PlacedSet) -> None:

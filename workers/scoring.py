@@ -40,7 +40,7 @@ def score_set(context: Context, scoring: Scoring, claim: Claim) -> list[PhotoRes
 
     Raises `LeaseLost`, `PhotoChanged` and other `Transient` errors.
     """
-    todo = [photo for photo in claim.photos if photo.probability is None and photo.status not in _SETTLED]
+    todo = [photo for photo in claim.photos if _is_to_be_scored(photo)]
     alone = claim.attempts >= ALONE_FROM_ATTEMPT
     todo.sort(key=lambda photo: photo.photo_id != claim.suspect)  # the suspect first: is it the one?
     with kept_lease(context, claim) as lost:
@@ -56,6 +56,10 @@ def score_set(context: Context, scoring: Scoring, claim: Claim) -> list[PhotoRes
     for result in results:
         metrics.PHOTOS_SCORED.labels(status=result.status.value).inc()
     return results
+
+
+def _is_to_be_scored(photo: PhotoRow) -> bool:
+    return photo.gone_reason is None and photo.probability is None and photo.status not in _SETTLED
 
 
 def _score_alone(context: Context, scoring: Scoring, claim: Claim, photo: PhotoRow) -> list[PhotoResult]:

@@ -17,7 +17,6 @@ from db.queries.state import (
     progress,
 )
 from db.queries.walks import (
-    PlacedPhoto,
     PlacedSet,
     SetRow,
     StoredVerdict,
@@ -32,7 +31,6 @@ __all__ = [
     "Comparison",
     "ModelRow",
     "PhotoReport",
-    "PlacedPhoto",
     "PlacedSet",
     "ScanProgress",
     "SetRow",

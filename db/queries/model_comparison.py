@@ -136,8 +136,8 @@ def _reviewed() -> ColumnElement[Label | None]:
     """The latest review of the set's current content."""
     return (
         select(Review.label)
-        .where(Review.set_id == PhotoSet.id, Review.seen_generation == PhotoSet.generation)
-        .order_by(Review.created_at.desc(), Review.id.desc())
+        .where(Review.set_id == PhotoSet.id, Review.seen_generation >= PhotoSet.content_generation)
+        .order_by(Review.seen_generation.desc(), Review.created_at.desc(), Review.id.desc())
         .limit(1)
         .scalar_subquery()
     )

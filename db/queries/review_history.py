@@ -33,8 +33,12 @@ def latest_review(session: Session, bucket: str, set_key: str) -> ReviewLine | N
     """The last decision on a set's current content, if there is one."""
     found = session.execute(
         _lines()
-        .where(PhotoSet.bucket == bucket, PhotoSet.set_key == set_key, Review.seen_generation == PhotoSet.generation)
-        .order_by(Review.created_at.desc(), Review.id.desc())
+        .where(
+            PhotoSet.bucket == bucket,
+            PhotoSet.set_key == set_key,
+            Review.seen_generation >= PhotoSet.content_generation,
+        )
+        .order_by(Review.seen_generation.desc(), Review.created_at.desc(), Review.id.desc())
         .limit(1)
     ).first()
     return _line(*found) if found else None

@@ -6,18 +6,22 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Select, and_, select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import Session
 
-from core.domain import PhotoStatus
+from core.domain import AbsenceReason, PhotoStatus
 from core.errors import Refusal
 from db.models import Photo, PhotoSet, Prediction, Vehicle
+from db.photo_rows import prediction_that_counts
 from db.session import snapshot
 
 
 @dataclass(frozen=True, slots=True)
 class PhotoReport:
-    """A live photo of a set and what one model version says of it; `heatmap` is float32 (rows, columns)."""
+    """A current photo of a set and what one model version says of it; `heatmap` is float32 (rows, columns).
+
+    `gone_reason` is None while the photo is in the store.
+    """
 
     key: str
     etag: str
@@ -27,18 +31,19 @@ class PhotoReport:
     heatmap: NDArray[np.float32] | None
     width: int | None
     height: int | None
+    gone_reason: AbsenceReason | None = None
 
 
 @snapshot
 def photos_of(session: Session, set_id: int, model_id: int) -> list[PhotoReport]:
-    """The set's live photos in key order, with the model's prediction of each where there is one."""
-    return _by_set(session, _live(model_id).where(Photo.set_id == set_id)).get(set_id, [])
+    """The set's current photos in key order, with the model's prediction of each where there is one."""
+    return _by_set(session, _current(model_id).where(Photo.set_id == set_id)).get(set_id, [])
 
 
 @snapshot
 def photos_of_sets(session: Session, set_ids: Sequence[int], model_id: int) -> dict[int, list[PhotoReport]]:
     """The same of several sets, by their ids, in one query."""
-    return _by_set(session, _live(model_id).where(Photo.set_id.in_(set_ids)))
+    return _by_set(session, _current(model_id).where(Photo.set_id.in_(set_ids)))
 
 
 @snapshot
@@ -46,7 +51,7 @@ def photos_in_bucket(
     session: Session, bucket: str, model_id: int, fleet: str | None = None, vehicle: str | None = None
 ) -> dict[int, list[PhotoReport]]:
     """The same of all the bucket's sets, or those of one fleet or vehicle, in one query."""
-    query = _live(model_id).join(PhotoSet, PhotoSet.id == Photo.set_id).where(PhotoSet.bucket == bucket)
+    query = _current(model_id).join(PhotoSet, PhotoSet.id == Photo.set_id).where(PhotoSet.bucket == bucket)
     wanted = ((Vehicle.fleet, fleet), (Vehicle.vehicle_ref, vehicle))
     conditions: list[ColumnElement[bool]] = [column == value for column, value in wanted if value is not None]
     if conditions:
@@ -54,15 +59,11 @@ def photos_in_bucket(
     return _by_set(session, query)
 
 
-def _live(model_id: int) -> Select[tuple[Photo, Prediction]]:
+def _current(model_id: int) -> Select[tuple[Photo, Prediction]]:
     return (
         select(Photo, Prediction)
-        .outerjoin(Prediction, and_(Prediction.content_sha256 == Photo.content_sha256, Prediction.model_id == model_id))
-        .where(
-            ~Photo.superseded,
-            Photo.status != PhotoStatus.GONE,
-            Photo.reason.is_distinct_from(Refusal.COMPANION.value),
-        )
+        .outerjoin(Prediction, prediction_that_counts(model_id))
+        .where(~Photo.superseded, Photo.reason.is_distinct_from(Refusal.COMPANION.value))
         .order_by(Photo.object_key)
     )
 
@@ -80,6 +81,7 @@ def _by_set(session: Session, query: Select[tuple[Photo, Prediction]]) -> dict[i
                 _heatmap(prediction) if prediction else None,
                 photo.width,
                 photo.height,
+                photo.gone_reason,
             )
         )
     return found

@@ -7,12 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, select, true
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
-from core.domain import ClosedBy, Label, ModelIdentity, ModelState, PhotoStatus, SetRef, WorkState
+from core.domain import ClosedBy, Label, ModelIdentity, ModelState, SetRef, WorkState
 from core.policy import Policy
-from core.verdict import Decision, PhotoEvidence, decide
-from db.models import ModelVersion, Photo, PhotoSet, Prediction, Vehicle, Verdict, Work
+from core.verdict import Decision, decide
+from db.models import ModelVersion, Photo, PhotoSet, Vehicle, Verdict, Work
+from db.photo_rows import PhotoRow, photo_rows
 from db.session import Sessions, snapshot
 
 PAGE = 500  # sets read in one transaction
@@ -20,7 +21,7 @@ PAGE = 500  # sets read in one transaction
 
 @dataclass(frozen=True, slots=True)
 class SetRow:
-    """A set as the database knows it; `photos` maps the live ones' keys to their etags."""
+    """A set as the database knows it; `photos` maps the keys of those in the store to their etags."""
 
     ref: SetRef
     generation: int
@@ -45,21 +46,6 @@ class StoredVerdict:
 
 
 @dataclass(frozen=True, slots=True)
-class PlacedPhoto:
-    """A live photo as evidence: `probability` (of the active model) is there exactly when it was scored."""
-
-    key: str
-    etag: str
-    status: PhotoStatus
-    reason: str | None
-    content_sha256: str | None
-    probability: float | None
-    likeness: str | None
-    vehicle_distance: float | None
-    reused_from: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class PlacedSet:
     """Where a set stands: its verdict by the active model, or since when one is pending, or given up (`dead`).
 
@@ -74,29 +60,17 @@ class PlacedSet:
     pending_since: datetime | None
     dead: bool
     verdict: StoredVerdict | None
-    photos: tuple[PlacedPhoto, ...]
+    photos: tuple[PhotoRow, ...]
 
 
-def decide_again(photos: Sequence[PlacedPhoto], stored: StoredVerdict) -> Decision:
+def decide_again(photos: Sequence[PhotoRow], stored: StoredVerdict) -> Decision:
     """What the stored rows of a set decide: the same as the stored verdict, to the byte, or they were tampered with."""
-    evidence = [
-        PhotoEvidence(
-            key=photo.key,
-            status=photo.status,
-            content_sha256=photo.content_sha256,
-            reason=photo.reason,
-            probability=photo.probability,
-            likeness=photo.likeness,
-            vehicle_distance=photo.vehicle_distance,
-            reused_from=photo.reused_from,
-        )
-        for photo in photos
-    ]
+    evidence = [photo.evidence() for photo in photos]
     return decide(evidence, stored.policy, stored.closed_by, stored.missing, stored.model)
 
 
 def set_rows(sessions: Sessions, bucket: str, prefix: str) -> Iterator[SetRow]:
-    """Every set under `prefix` that has live photos or had some, ordered by set key as UTF-8 bytes."""
+    """Every set under `prefix`, ordered by set key as UTF-8 bytes."""
     after = None
     while page := _set_page(sessions, bucket, prefix, after):
         yield from page
@@ -126,7 +100,7 @@ def _placed_page(session: Session, bucket: str, prefix: str, after: str | None) 
     model = session.scalar(select(ModelVersion).where(ModelVersion.state == ModelState.ACTIVE))
     verdicts = _verdicts(session, sets, model) if model else {}
     works = _works(session, sets, model.id) if model else {}
-    photos = _photos(session, sets, model.id if model else None)
+    photos = photo_rows(session, [row.id for row, _ in sets], model.id if model else None)
     return [
         PlacedSet(
             ref=ref,
@@ -137,7 +111,7 @@ def _placed_page(session: Session, bucket: str, prefix: str, after: str | None) 
             pending_since=_pending_since(row, works.get(row.id)) if row.id not in verdicts else None,
             dead=row.id in works and works[row.id].state is WorkState.DEAD,
             verdict=verdicts.get(row.id),
-            photos=tuple(photos[row.id]),
+            photos=photos[row.id],
         )
         for row, ref in sets
     ]
@@ -163,37 +137,7 @@ def _under(prefix: str) -> ColumnElement[bool]:
 
 
 def _live_in(sets: Sequence[tuple[PhotoSet, SetRef]]) -> ColumnElement[bool]:
-    return and_(Photo.set_id.in_([row.id for row, _ in sets]), ~Photo.superseded, Photo.status != PhotoStatus.GONE)
-
-
-def _photos(
-    session: Session, sets: Sequence[tuple[PhotoSet, SetRef]], model_id: int | None
-) -> dict[int, list[PlacedPhoto]]:
-    earlier = aliased(PhotoSet)
-    rows = session.execute(
-        select(Photo, Prediction.probability, Prediction.vehicle_distance, earlier.set_key)
-        .outerjoin(Prediction, and_(Prediction.content_sha256 == Photo.content_sha256, Prediction.model_id == model_id))
-        .outerjoin(earlier, earlier.id == Photo.reused_from)
-        .where(_live_in(sets))
-        .order_by(Photo.set_id, Photo.object_key)
-    )
-    placed: dict[int, list[PlacedPhoto]] = defaultdict(list)
-    for photo, probability, distance, reused_from in rows:
-        scored = photo.status is PhotoStatus.OK
-        placed[photo.set_id].append(
-            PlacedPhoto(
-                photo.object_key,
-                photo.etag,
-                photo.status,
-                photo.reason,
-                photo.content_sha256,
-                probability if scored else None,
-                photo.likeness,
-                distance if scored else None,
-                reused_from,
-            )
-        )
-    return placed
+    return and_(Photo.set_id.in_([row.id for row, _ in sets]), ~Photo.superseded, Photo.gone_reason.is_(None))
 
 
 def _verdicts(

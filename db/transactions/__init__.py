@@ -1,8 +1,8 @@
 """Every write to the database, each in one short transaction that does no other I/O."""
 
+from db.photo_rows import PhotoRow
 from db.transactions.arrivals import Arrival, IntakeResult, take_in
 from db.transactions.intake import IngestOutcome, finish_scan, ingest, sets_due, start_scan
-from db.transactions.live_photos import PhotoRow
 from db.transactions.model_lifecycle import (
     activate_first_model,
     activate_model,

@@ -1,8 +1,9 @@
-"""Intake: what a listing says of a set, written down, however often and in whatever order it is told."""
+"""Records what a listing shows of a set: idempotent, and independent of the order in which listings come."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import IntEnum
 from typing import Any
 
 from sqlalchemy import exists, select
@@ -13,6 +14,7 @@ from core.domain import ClosedBy, ModelState, PhotoStatus, SetRef, StoredObject
 from db.dialect import insert_for
 from db.models import ModelVersion, Photo, PhotoSet, Queue, ScanRun, SetState, Vehicle, Verdict, Work
 from db.session import snapshot, transaction
+from db.transactions.absences import mark_back, mark_gone
 from db.transactions.queue import WorkKey, close_overtaken_work, open_work
 from db.transactions.set_dates import date_set
 
@@ -20,9 +22,17 @@ _TRUST = list(ClosedBy)  # most trusted first
 _PROVISIONAL = (ClosedBy.QUIET, ClosedBy.DEADLINE)
 
 
+class _Change(IntEnum):
+    """What a listing changes of a set. PRESENCE: known photos went, or came back as they were; CONTENT: all else."""
+
+    NONE = 0
+    PRESENCE = 1
+    CONTENT = 2
+
+
 @dataclass(frozen=True, slots=True)
 class IngestOutcome:
-    """What an ingest did. `missing`: live keys that were absent from this listing and from one before it."""
+    """What an ingest did. `missing`: keys that this listing and the one before lack, and that are not proved gone."""
 
     set_id: int
     generation: int
@@ -47,16 +57,22 @@ def ingest(
 ) -> IngestOutcome:
     """Bring a set's rows to what `listing` (its photos only) shows; twice the same changes nothing the second time.
 
-    Any change of the live photos or of the manifest makes the next generation, and work for it if the set is
-    complete. `gone` are keys proved to be no longer in the store.
+    Any change of the photos or of the manifest makes the next generation, and work for it if the set is complete.
+    `gone` are keys proved to be no longer in the store: those photos count on (`db.transactions.absences`), and so
+    does a manifest that is gone.
     """
     photo_set = _locked_set(session, bucket, ref, now)
-    changed, missing = _record_photos(session, photo_set.id, listing, gone)
-    changed |= photo_set.generation == 0 or photo_set.manifest_sha256 != (manifest.sha256 if manifest else None)
+    change, missing = _record_photos(session, photo_set.id, listing, gone)
+    if photo_set.generation == 0 or (manifest is not None and photo_set.manifest_sha256 != manifest.sha256):
+        change = _Change.CONTENT
     photo_set.expected = expected
-    photo_set.manifest_sha256 = manifest.sha256 if manifest else None
-    photo_set.manifest = promised(manifest)
-    changed = _settle(session, photo_set, completeness, changed, now)
+    if manifest is not None:
+        photo_set.manifest_sha256, photo_set.manifest = manifest.sha256, promised(manifest)
+    elif photo_set.manifest is not None:
+        completeness = _still_promised(photo_set.manifest, listing, completeness)
+    if completeness.closed_by is None and _all_are_gone(session, photo_set.id, listing):
+        completeness = replace(completeness, closed_by=ClosedBy.DEADLINE)  # there is nothing left to wait for
+    changed = _settle(session, photo_set, completeness, change, now)
     if changed:
         date_set(session, photo_set)
         close_overtaken_work(session, photo_set.id, photo_set.generation)
@@ -119,6 +135,7 @@ def _locked_set(session: Session, bucket: str, ref: SetRef, now: datetime) -> Ph
         "set_key": ref.set_key,
         "return_ref": ref.return_ref,
         "generation": 0,
+        "content_generation": 0,
         "state": SetState.OPEN,
         "missing": [],
         **dict.fromkeys(("first_seen_at", "last_change_at", "returned_at", "uploaded_at"), now),
@@ -129,36 +146,51 @@ def _locked_set(session: Session, bucket: str, ref: SetRef, now: datetime) -> Ph
 
 def _record_photos(
     session: Session, set_id: int, listing: Sequence[StoredObject], gone: Collection[str]
-) -> tuple[bool, tuple[str, ...]]:
-    """Whether the live photos changed, and the live keys missing for at least the second time."""
+) -> tuple[_Change, tuple[str, ...]]:
+    """What changed of the current photos, and the keys that are missing for at least the second time."""
     known = {
         photo.object_key: photo
         for photo in session.scalars(select(Photo).where(Photo.set_id == set_id, ~Photo.superseded))
     }
-    listed = {stored.key: stored for stored in listing}
-    new = []
-    for key, stored in listed.items():
-        photo = known.get(key)
-        if photo is not None and photo.etag == stored.etag and photo.status is not PhotoStatus.GONE:
+    change, new = _Change.NONE, []
+    for stored in {stored.key: stored for stored in listing}.values():
+        photo = known.pop(stored.key, None)
+        if photo is not None and photo.etag == stored.etag:
             photo.absences = 0
+            if photo.gone_reason is not None:
+                mark_back(photo)
+                change = _Change.PRESENCE
             continue
         if photo is not None:
             photo.superseded = True
         new.append(new_photo(set_id, stored))
-    missing, went = [], False
-    for key, photo in sorted(known.items()):
-        if key in listed or photo.status is PhotoStatus.GONE:
-            continue
-        if key in gone:
-            photo.status, went = PhotoStatus.GONE, True
-        elif photo.absences:
-            missing.append(key)
-        else:
-            photo.absences = 1
-    session.flush()  # old versions step back before the new ones take their place in the unique index
+    absent = [photo for _, photo in sorted(known.items()) if photo.gone_reason is None]
+    went = [photo for photo in absent if photo.object_key in gone]
+    missing = [photo for photo in absent if photo.object_key not in gone and photo.absences]
+    for photo in absent:
+        photo.absences = 1
+    mark_gone(session, went)  # flushes: old versions step back before the new ones take their place in the unique index
     if new:
         session.execute(insert_for(session, Photo), new)
-    return bool(new) or went, tuple(missing)
+    if new or went:
+        change = _Change.CONTENT if new else _Change.PRESENCE
+    return change, tuple(photo.object_key for photo in missing)
+
+
+def _still_promised(
+    promise: Mapping[str, str], listing: Sequence[StoredObject], completeness: Completeness
+) -> Completeness:
+    """A manifest that is gone still says which photos belong to the set; only another one takes its place."""
+    missing = tuple(sorted(promise.keys() - {stored.key for stored in listing}))
+    if not missing:
+        return replace(completeness, closed_by=ClosedBy.MANIFEST if listing else None)
+    return replace(completeness, closed_by=completeness.closed_by and ClosedBy.DEADLINE, missing=missing)
+
+
+def _all_are_gone(session: Session, set_id: int, listing: Sequence[StoredObject]) -> bool:
+    photos = select(Photo.id).where(Photo.set_id == set_id, ~Photo.superseded)
+    is_one_there = exists(photos.where(Photo.gone_reason.is_(None)))
+    return not listing and bool(session.scalar(select(exists(photos) & ~is_one_there)))
 
 
 def promised(manifest: Manifest | None) -> dict[str, str] | None:
@@ -180,29 +212,34 @@ def new_photo(set_id: int, stored: StoredObject) -> dict[str, Any]:
     }
 
 
-def _settle(session: Session, photo_set: PhotoSet, completeness: Completeness, changed: bool, now: datetime) -> bool:
-    """Store whether the set is complete; whether that (or `changed`) makes a new generation.
+def _settle(session: Session, photo_set: PhotoSet, completeness: Completeness, change: _Change, now: datetime) -> bool:
+    """Store whether the set is complete; whether that (or `change`) makes a new generation.
 
-    A complete set stays complete while its content does. A more trusted rule replaces a less trusted one, except under
+    A complete set stays complete while nothing new comes. A more trusted rule replaces a less trusted one, except under
     a verdict, whose inputs never change: there it opens the next generation if the old rule was a provisional one.
     """
     rule, old = completeness.closed_by, photo_set.closed_by
-    if not changed and old is not None:
-        if rule is None or _TRUST.index(rule) >= _TRUST.index(old):
+    is_better = old is None or (rule is not None and _TRUST.index(rule) < _TRUST.index(old))
+    stays = change is not _Change.CONTENT and not is_better
+    if change is _Change.NONE and old is not None:
+        if stays:
             return False
         if _has_verdict(session, photo_set):
             if old not in _PROVISIONAL:
                 return False
-            changed = True
-    if changed:
+            change = _Change.CONTENT
+    if change is not _Change.NONE:
         photo_set.generation += 1
         photo_set.last_change_at = now
-    photo_set.state = SetState.OPEN if rule is None else SetState.COMPLETE
-    photo_set.closed_by = rule
-    photo_set.check_at = completeness.check_at if rule is None else None
-    photo_set.missing = list(completeness.missing)
-    photo_set.note = completeness.note
-    return changed
+    if change is _Change.CONTENT:
+        photo_set.content_generation = photo_set.generation
+    if not stays:
+        photo_set.state = SetState.OPEN if rule is None else SetState.COMPLETE
+        photo_set.closed_by = rule
+        photo_set.check_at = completeness.check_at if rule is None else None
+        photo_set.missing = list(completeness.missing)
+        photo_set.note = completeness.note
+    return change is not _Change.NONE
 
 
 def _has_verdict(session: Session, photo_set: PhotoSet) -> bool:

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from core.domain import ClosedBy, ModelState, SetRef, WorkState
 from db.dialect import database_now, insert_for
 from db.models import ModelVersion, PhotoSet, Queue, Vehicle, Work
+from db.photo_rows import PhotoRow, photo_rows
 from db.session import transaction
-from db.transactions.live_photos import PhotoRow, live_photos
 from db.transactions.predictions import adopt_predictions
 
 
@@ -80,7 +80,7 @@ def claim(session: Session, work: WorkKey, lease: timedelta, max_attempts: int) 
         ref=SetRef(vehicle.fleet, vehicle.vehicle_ref, photo_set.return_ref, photo_set.set_key),
         bucket=photo_set.bucket,
         closed_by=photo_set.closed_by,
-        photos=live_photos(session, work.set_id, work.model_id),
+        photos=photo_rows(session, [work.set_id], work.model_id)[work.set_id],
         manifest=dict(photo_set.manifest or {}) if photo_set.closed_by is ClosedBy.MANIFEST else {},
         suspect=row.suspect_photo_id,
         suspicions=row.suspicions,

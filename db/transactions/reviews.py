@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.domain import Label, ModelState, PhotoStatus
+from core.domain import Label, ModelState
 from core.errors import ReviewRefused
 from core.review_line import ReviewLine, photos_sha256
 from db.dialect import insert_for
@@ -112,7 +112,7 @@ def _import(session: Session, bucket: str, line: ReviewLine, now: datetime, *, r
 
 def _content(session: Session, set_id: int) -> _Content | None:
     """One statement, so that number and photos belong together whatever is ingested meanwhile."""
-    live = (Photo.set_id == PhotoSet.id) & ~Photo.superseded & (Photo.status != PhotoStatus.GONE)
+    live = (Photo.set_id == PhotoSet.id) & ~Photo.superseded & Photo.gone_reason.is_(None)
     query = select(PhotoSet.generation, Photo.object_key, Photo.etag).outerjoin(Photo, live)
     rows = session.execute(query.where(PhotoSet.id == set_id)).all()
     if not rows:

@@ -13,11 +13,12 @@ from core.domain import Label, ModelIdentity, PhotoStatus
 from core.errors import ModelUnusable
 from core.phash_bits import BANDS, bands
 from core.policy import Policy, is_sampled
-from core.verdict import Decision, PhotoEvidence, decide
+from core.verdict import Decision, decide
 from db.dialect import insert_for
 from db.models import ModelVersion, Photo, PhotoSet, Prediction, SetState, Verdict
+from db.photo_rows import photo_rows
 from db.session import transaction
-from db.transactions.live_photos import live_photos
+from db.transactions.absences import mark_gone
 from db.transactions.queue import Claim, close_overtaken_work, close_work
 from db.transactions.reuse import mark_reused
 from db.transactions.set_dates import date_set
@@ -70,7 +71,8 @@ def finish(
 ) -> Finish:
     """Store what was learnt of the photos and, from the rows as they now stand, the verdict.
 
-    The first prediction of a content and the first status of a photo stay. A photo found to be GONE reopens its set.
+    The first prediction of a content and the first status of a photo stay, and a photo that is gone stays as it was:
+    a verdict may stand on that. A photo found to be GONE reopens its set.
     Raises `ModelUnusable` if `policy` is not the one that the model version was registered with.
     """
     model_id = claim.work.model_id
@@ -95,19 +97,7 @@ def finish(
 def decide_set(session: Session, photo_set: PhotoSet, model: ModelVersion, policy: Policy) -> Decision:
     """The verdict that the stored rows give for the set's current content. Part of a transaction."""
     assert photo_set.closed_by is not None, "only complete sets are decided"
-    evidence = [
-        PhotoEvidence(
-            key=photo.object_key,
-            status=photo.status,
-            content_sha256=photo.content_sha256,
-            reason=photo.reason,
-            probability=photo.probability if photo.status is PhotoStatus.OK else None,
-            likeness=photo.likeness,
-            vehicle_distance=photo.vehicle_distance if photo.status is PhotoStatus.OK else None,
-            reused_from=photo.reused_from,
-        )
-        for photo in live_photos(session, photo_set.id, model.id)
-    ]
+    evidence = [photo.evidence() for photo in photo_rows(session, [photo_set.id], model.id)[photo_set.id]]
     identity = ModelIdentity(model.name, model.weights_sha256, model.preprocess_sha256)
     return decide(evidence, policy, photo_set.closed_by, photo_set.missing, identity)
 
@@ -155,13 +145,12 @@ def _store_photos(session: Session, results: Sequence[PhotoResult]) -> None:
     if rows:
         statement = (
             update(Photo)
-            .where(Photo.id == bindparam("row_id"), Photo.status == PhotoStatus.SEEN)
+            .where(Photo.id == bindparam("row_id"), Photo.status == PhotoStatus.SEEN, Photo.gone_reason.is_(None))
             .values({name: bindparam(f"new_{name}") for name in (*learnt, *_BANDS)})
         )
         session.connection().execute(statement, rows)
-    for result in gone:
-        session.get_one(Photo, result.photo_id).status = PhotoStatus.GONE
-    session.flush()
+    photos = [session.get_one(Photo, result.photo_id) for result in gone]
+    mark_gone(session, [photo for photo in photos if photo.gone_reason is None])
 
 
 def _bands(result: PhotoResult) -> dict[str, int | None]:

@@ -1,5 +1,5 @@
 -- A row is a photo set that the active model has judged as it is now: that verdict, outranked by the latest review of
--- the same content (generation). Where people have only reviewed older content, `needs_another_look` is true, `label`
+-- the same content. Where people have only reviewed older content, `needs_another_look` is true, `label`
 -- is the model's, and the review columns show what was said then.
 SELECT
     set_id,
@@ -31,6 +31,7 @@ SELECT
     reason_code,
     reviewer,
     reviewed_at,
-    photos
+    photos,
+    gone_photos
 FROM standing
 WHERE verdict_id IS NOT NULL

@@ -1,5 +1,5 @@
 -- A row is a return that stands damaged, set against the vehicle's baseline: the return before it, by when the vehicle
--- came back, that stands decided as damaged or clear. `novelty` is `new` (the baseline is clear), `known` (it is
+-- came back, that stands decided as damaged or clear, or stood so before photos of it vanished. `novelty` is `new` (the baseline is clear), `known` (it is
 -- damaged) or `no baseline`. `returns_between` counts the returns between the two, which stand neither.
 SELECT
     d.set_id,
@@ -12,7 +12,7 @@ SELECT
     d.decided_at,
     d.needs_another_look,
     d.score,
-    CASE (SELECT e.label FROM standing e WHERE e.set_id = b.id)
+    CASE (SELECT e.baseline_label FROM standing e WHERE e.set_id = b.id)
         WHEN 'clear' THEN 'new'
         WHEN 'damaged' THEN 'known'
         ELSE 'no baseline'
@@ -28,7 +28,7 @@ SELECT
 FROM standing d
 LEFT JOIN photo_set b ON b.id = (
     SELECT e.set_id FROM standing e
-    WHERE e.vehicle_id = d.vehicle_id AND e.label IN ('clear', 'damaged')
+    WHERE e.vehicle_id = d.vehicle_id AND e.baseline_label IN ('clear', 'damaged')
     AND (e.returned_at, e.set_id) < (d.returned_at, d.set_id)
     ORDER BY e.returned_at DESC, e.set_id DESC
     LIMIT 1

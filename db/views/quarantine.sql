@@ -19,4 +19,4 @@ SELECT
 FROM photo p
 JOIN photo_set s ON s.id = p.set_id
 JOIN vehicle c ON c.id = s.vehicle_id
-WHERE NOT p.superseded AND p.status IN ('quarantined', 'unusable') AND p.reason <> 'companion'
+WHERE NOT p.superseded AND p.status IN ('quarantined', 'unusable') AND p.reason <> 'companion' AND p.gone_reason IS NULL

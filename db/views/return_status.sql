@@ -1,7 +1,7 @@
 -- A row is a return (photo set), whatever its state. `status` is `damaged`, `clear` or `undecided` where it stands
--- decided, else `empty` (no photo left), `open` (more photos are awaited), `failed` (given up; see `last_error`) or
+-- decided, else `empty` (it never had a photo), `open` (more photos are awaited), `failed` (given up; see `last_error`) or
 -- `pending`. `closed_by` is the rule that said that all photos are there. `age_seconds` counts from the last change of
--- its photos.
+-- its photos. `gone_photos` are no longer in the store and count on.
 SELECT
     set_id,
     bucket,
@@ -26,5 +26,6 @@ SELECT
     failures,
     last_error,
     photos,
+    gone_photos,
     refused_photos
 FROM standing

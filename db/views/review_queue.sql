@@ -32,7 +32,7 @@ FROM (
         SELECT 1 FROM review r WHERE r.set_id = v.set_id AND r.seen_generation = v.generation
     )
     UNION
-    SELECT s.id FROM photo_set s JOIN review r ON r.set_id = s.id AND r.seen_generation < s.generation
+    SELECT s.id FROM photo_set s JOIN review r ON r.set_id = s.id AND r.seen_generation < s.content_generation
     WHERE s.generation > 1
     UNION
     SELECT r.set_id FROM review r WHERE r.label = 'undecided'

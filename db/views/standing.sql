@@ -1,7 +1,9 @@
 -- A row is a photo set, whatever its state, with all that the other views tell of it. `label` is its effective
--- decision: the latest review where that saw the current content (generation), else the active model's verdict on that
--- content, else null. A latest review of older content means `needs_another_look`; the review columns show it.
--- `status` is the label where there is one, else `empty` (no photo left), `open` (more photos are awaited), `failed`
+-- decision: the latest review where that saw the current content (since when photos may have gone, but none was added
+-- or replaced), else the active model's verdict on that content, else null. A latest review of older content means
+-- `needs_another_look`; the review columns show it. `photos` are in the store, `gone_photos` no longer: they count on.
+-- `baseline_label` is the label that later returns are compared with: where photos vanished, what it was with them.
+-- `status` is the label where there is one, else `empty` (it never had a photo), `open` (more photos are awaited), `failed`
 -- (given up; see `last_error`) or `pending`.
 SELECT
     s.id AS set_id,
@@ -19,28 +21,31 @@ SELECT
     s.check_at,
     s.closed_by,
     s.note,
-    CASE WHEN r.seen_generation = s.generation THEN r.label ELSE v.label END AS label,
+    CASE WHEN r.seen_generation >= s.content_generation THEN r.label ELSE v.label END AS label,
     CASE
-        WHEN r.seen_generation = s.generation THEN r.label
+        WHEN r.seen_generation >= s.content_generation THEN r.label
         WHEN v.id IS NOT NULL THEN v.label
-        WHEN NOT EXISTS (
-            SELECT 1 FROM photo p WHERE p.set_id = s.id AND NOT p.superseded AND p.status <> 'gone'
-        ) THEN 'empty'
+        WHEN NOT EXISTS (SELECT 1 FROM photo p WHERE p.set_id = s.id AND NOT p.superseded) THEN 'empty'
         WHEN s.state = 'open' THEN 'open'
         WHEN w.state = 'dead' THEN 'failed'
         ELSE 'pending'
     END AS status,
     CASE
-        WHEN r.seen_generation = s.generation THEN 'person'
+        WHEN r.seen_generation >= s.content_generation THEN 'person'
         WHEN v.id IS NOT NULL THEN 'model'
     END AS decided_by,
-    CASE WHEN r.seen_generation = s.generation THEN r.created_at ELSE v.created_at END AS decided_at,
-    COALESCE(r.seen_generation < s.generation, FALSE) AS needs_another_look,
+    CASE WHEN r.seen_generation >= s.content_generation THEN r.created_at ELSE v.created_at END AS decided_at,
+    COALESCE(r.seen_generation < s.content_generation, FALSE) AS needs_another_look,
     v.id AS verdict_id,
     v.model_id,
     m.name AS model,
     v.label AS model_label,
     v.score,
+    CASE
+        WHEN r.seen_generation >= s.content_generation THEN r.label
+        WHEN v.label = 'undecided' AND v.reasons ->> 'rule' = 'photos are gone from the store' THEN 'clear'
+        ELSE v.label
+    END AS baseline_label,
     v.sampled,
     v.closed_by AS judged_as_closed_by,
     v.reasons,
@@ -57,12 +62,17 @@ SELECT
     w.last_error,
     (
         SELECT COUNT(*) FROM photo p
-        WHERE p.set_id = s.id AND NOT p.superseded AND p.status <> 'gone' AND COALESCE(p.reason, '') <> 'companion'
+        WHERE p.set_id = s.id AND NOT p.superseded AND p.gone_reason IS NULL AND COALESCE(p.reason, '') <> 'companion'
     ) AS photos,
     (
         SELECT COUNT(*) FROM photo p
+        WHERE p.set_id = s.id AND NOT p.superseded AND p.gone_reason IS NOT NULL
+        AND COALESCE(p.reason, '') <> 'companion'
+    ) AS gone_photos,
+    (
+        SELECT COUNT(*) FROM photo p
         WHERE p.set_id = s.id AND NOT p.superseded AND p.status IN ('quarantined', 'unusable')
-        AND p.reason <> 'companion'
+        AND p.reason <> 'companion' AND p.gone_reason IS NULL
     ) AS refused_photos
 FROM photo_set s
 JOIN vehicle c ON c.id = s.vehicle_id

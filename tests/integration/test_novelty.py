@@ -81,6 +81,7 @@ def _returns(vehicle: int, history: Sequence[str], arrival: Sequence[int]) -> li
             "set_key": f"{vehicle}/{number}/",
             "return_ref": str(number),
             "generation": generation,
+            "content_generation": generation,
             "state": SetState.COMPLETE,
             "closed_by": ClosedBy.MARKER,
             "missing": [],

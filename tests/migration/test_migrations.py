@@ -87,6 +87,87 @@ def test_versions_are_read_from_file_names_as_alembic_reads_them(engine: Engine)
     assert len(known_versions()) == len(list(scripts.walk_revisions()))
 
 
+def test_photos_that_were_gone_count_again_and_their_sets_are_judged_again(engine: Engine) -> None:
+    _upgrade_to(engine, "0004")
+    _tell_version_4(engine)
+    upgrade(engine)
+    with engine.connect() as connection:
+        photos = connection.execute(text("SELECT object_key, status, gone_reason, kept_model_id FROM photo ORDER BY 1"))
+        sets = connection.execute(
+            text("SELECT set_key, generation, content_generation, state, closed_by FROM photo_set ORDER BY 1")
+        )
+        assert [tuple(row) for row in photos] == [
+            ("clear/a", "ok", None, None),
+            ("empty/a", "ok", "vanished", 1),
+            ("softened/a", "ok", None, None),
+            ("softened/b", "ok", "vanished", 1),
+            ("softened/c", "quarantined", "vanished", None),
+            ("softened/d", "unusable", "vanished", None),
+            ("softened/e", "seen", "vanished", None),
+        ]
+        assert [tuple(row) for row in sets] == [
+            ("clear/", 1, 1, "complete", "marker"),
+            ("empty/", 3, 2, "complete", "deadline"),
+            ("softened/", 3, 2, "complete", "marker"),
+        ]
+
+
+def _upgrade_to(engine: Engine, version: str) -> None:
+    """The tables of an older version; the views and rights of this one need newer tables."""
+    with pytest.MonkeyPatch.context() as patch, engine.begin() as connection:
+        patch.setattr("db.views.create_views", lambda _: None)
+        patch.setattr("db.roles.grant_roles", lambda _: None)
+        command.upgrade(migration_config(connection), version)
+
+
+def _tell_version_4(engine: Engine) -> None:
+    """A set that is whole, one that was softened by photos that went, one whose only photo went."""
+    now = "2026-11-20T08:00:00.000000Z"
+    sets = [("clear", 1, "complete", "'marker'"), ("softened", 2, "complete", "'marker'"), ("empty", 2, "open", "NULL")]
+    photos = [
+        *((1, "clear/a", "ok", None, "1"), (2, "softened/a", "ok", None, "1"), (2, "softened/b", "gone", None, "2")),
+        *((2, "softened/c", "gone", "corrupt", "3"), (2, "softened/d", "gone", "dark", "4")),
+        *((2, "softened/e", "gone", None, None), (3, "empty/a", "gone", None, "5")),
+    ]
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO vehicle (id, fleet, vehicle_ref) VALUES (1, 'f', 'v')"))
+        connection.execute(
+            text(
+                "INSERT INTO model_version (id, name, weights_sha256, preprocess_sha256, policy_sha256, policy, state, "
+                "created_at) VALUES (1, 'm', 'a', 'b', 'c', '{}', 'active', :now)"
+            ),
+            {"now": now},
+        )
+        for number, (name, generation, state, closed_by) in enumerate(sets, start=1):
+            connection.execute(
+                text(
+                    "INSERT INTO photo_set (id, vehicle_id, bucket, set_key, return_ref, generation, state, closed_by, "
+                    "missing, first_seen_at, last_change_at, returned_at, uploaded_at) VALUES "
+                    f"(:id, 1, 'b', :key, 'r', :generation, :state, {closed_by}, '[]', :now, :now, :now, :now)"
+                ),
+                {"id": number, "key": f"{name}/", "generation": generation, "state": state, "now": now},
+            )
+        for number, (set_id, key, status, reason, content) in enumerate(photos, start=1):
+            quality = '{"sharpness": 1}' if reason == "dark" else None
+            connection.execute(
+                text(
+                    "INSERT INTO photo (id, set_id, object_key, etag, size, uploaded_at, content_sha256, status, "
+                    "reason, quality, absences, superseded) VALUES "
+                    "(:id, :set_id, :key, 'e', 1, :now, :content, :status, :reason, :quality, 0, FALSE)"
+                ),
+                {"id": number, "set_id": set_id, "key": key, "now": now, "content": content, "status": status}
+                | {"reason": reason, "quality": quality},
+            )
+            if content and reason is None:
+                connection.execute(
+                    text(
+                        "INSERT INTO prediction (content_sha256, model_id, probability, logit, created_at) "
+                        "VALUES (:content, 1, 0.5, 0.0, :now) ON CONFLICT DO NOTHING"
+                    ),
+                    {"content": content, "now": now},
+                )
+
+
 def test_several_processes_may_upgrade_at_once(empty_database_url: str, make_test_engine: MakeEngine) -> None:
     program = "import sys; from db.session import *; upgrade(make_engine(sys.argv[1]))"
     running = [

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from core.canonical import canonical_json
-from core.domain import ClosedBy, Label, ModelIdentity, PhotoStatus
+from core.domain import AbsenceReason, ClosedBy, Label, ModelIdentity, PhotoStatus
 from core.policy import FalseAlarms, IntactPhotos, Policy, ViewRule
 from core.verdict import PhotoEvidence, decide
 
@@ -49,6 +49,11 @@ def ok(probability: float, key: str = "1.jpg") -> PhotoEvidence:
     return PhotoEvidence(key, PhotoStatus.OK, "sha", None, probability)
 
 
+def vanished(key: str, probability: float | None = None, content: str = "other") -> PhotoEvidence:
+    status = PhotoStatus.SEEN if probability is None else PhotoStatus.OK
+    return PhotoEvidence(key, status, content, None, probability, absence=AbsenceReason.VANISHED)
+
+
 @pytest.mark.parametrize(
     ("evidence", "closed_by", "missing", "label"),
     [
@@ -62,7 +67,10 @@ def ok(probability: float, key: str = "1.jpg") -> PhotoEvidence:
             Label.UNDECIDED,
         ),
         ([ok(0.9), PhotoEvidence("2.jpg", PhotoStatus.UNUSABLE, reason="dark")], ClosedBy.MARKER, [], Label.DAMAGED),
-        ([ok(0.1), PhotoEvidence("2.jpg", PhotoStatus.GONE)], ClosedBy.MARKER, [], Label.CLEAR),
+        ([ok(0.1), vanished("2.jpg")], ClosedBy.MARKER, [], Label.UNDECIDED),
+        ([ok(0.1), vanished("2.jpg", 0.2)], ClosedBy.MARKER, [], Label.UNDECIDED),
+        ([ok(0.1), vanished("2.jpg", 0.9)], ClosedBy.MARKER, [], Label.DAMAGED),
+        ([ok(0.1), vanished("2.jpg", 0.1, content="sha")], ClosedBy.MARKER, [], Label.CLEAR),
         ([ok(0.1)], ClosedBy.DEADLINE, [], Label.UNDECIDED),
         ([ok(0.1)], ClosedBy.DEADLINE, ["2.jpg"], Label.UNDECIDED),
         ([], ClosedBy.MARKER, [], Label.UNDECIDED),

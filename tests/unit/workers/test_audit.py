@@ -91,3 +91,38 @@ def test_a_verdict_that_was_changed_by_hand_is_named(house: House, change: str) 
     result = house.audit()
     assert (result.recomputed, result.passed) == (0, False)
     assert result.findings == [f"{SET}: its verdict does not follow from its rows; they were changed by hand"]
+
+
+def judged(house: House, **photos: bytes) -> None:
+    for name, data in photos.items():
+        house.put(f"{name}.jpg", data)
+    house.ingest()
+    house.answer()
+
+
+def test_photos_that_vanished_are_named_until_they_come_back(house: House) -> None:
+    judged(house, a=RED, b=GREEN)
+    house.store.remove(SET + "a.jpg")
+    first = house.audit()
+    assert (first.vanished, [finding.partition(";")[0] for finding in first.findings]) == (
+        0,
+        [f"{SET}a.jpg: in the database but not in the store"],
+    )
+    house.ingest()
+    house.ingest()
+    house.answer()
+    assert house.labels() == {SET: Label.DAMAGED}
+    result = house.audit()
+    assert (result.passed, result.vanished, result.in_verdict, result.recomputed) == (False, 1, 1, 1)
+    (finding,) = result.findings
+    assert finding.startswith(f"{SET}a.jpg: vanished from the store")
+    house.store.remove(SET + "b.jpg")
+    house.ingest()
+    house.ingest()
+    house.answer()
+    assert house.audit().vanished == 2, "of a return without any photo too"
+    for name, data in (("a", RED), ("b", GREEN)):
+        house.put(f"{name}.jpg", data)
+    house.ingest()
+    house.answer()
+    assert house.audit().passed
