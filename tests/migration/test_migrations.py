@@ -88,8 +88,8 @@ def test_versions_are_read_from_file_names_as_alembic_reads_them(engine: Engine)
 
 
 def test_photos_that_were_gone_count_again_and_their_sets_are_judged_again(engine: Engine) -> None:
-    _upgrade_to(engine, "0004")
-    _tell_version_4(engine)
+    _upgrade_to(engine, "0005")
+    _tell_version_5(engine)
     upgrade(engine)
     with engine.connect() as connection:
         photos = connection.execute(text("SELECT object_key, status, gone_reason, kept_model_id FROM photo ORDER BY 1"))
@@ -120,7 +120,7 @@ def _upgrade_to(engine: Engine, version: str) -> None:
         command.upgrade(migration_config(connection), version)
 
 
-def _tell_version_4(engine: Engine) -> None:
+def _tell_version_5(engine: Engine) -> None:
     """A set that is whole, one that was softened by photos that went, one whose only photo went."""
     now = "2026-11-20T08:00:00.000000Z"
     sets = [("clear", 1, "complete", "'marker'"), ("softened", 2, "complete", "'marker'"), ("empty", 2, "open", "NULL")]

@@ -8,8 +8,8 @@ from alembic import op
 
 from db.dialect import RowId, database_now
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
