@@ -3,7 +3,7 @@
 import signal
 from threading import Event
 
-from cli.service import serve_telemetry, start
+from cli.service import serve_telemetry, start, wait_for
 from workers.app import make_app, resources
 from workers.consumer import make_consumer
 from workers.health import Progress
@@ -16,8 +16,9 @@ def consume() -> None:
     """
     settings = start()
     progress = Progress()
-    consumer = make_consumer(settings, resources(make_app(settings)).context, progress)
     serve_telemetry(settings, progress)
+    app = make_app(settings)
+    consumer = make_consumer(settings, wait_for(lambda: resources(app).context), progress)
     stop = Event()
     for end in (signal.SIGTERM, signal.SIGINT):
         signal.signal(end, lambda *_: stop.set())

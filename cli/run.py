@@ -1,12 +1,15 @@
 """`walkaround worker` and `walkaround beat`: the processes that do the work, and the one that keeps the time."""
 
+import os
+import socket
+import sys
 from typing import Annotated
 
 import typer
 from celery import signals
 from prometheus_client import REGISTRY
 
-from cli.service import serve_telemetry, start
+from cli.service import serve_telemetry, start, wait_for
 from core.errors import SettingsInvalid
 from core.model.device import pin_gpu
 from db import queries
@@ -47,24 +50,32 @@ def worker(
     REGISTRY.register(BacklogCollector(lambda: queries.backlog(resources(app).context.sessions)))
     serve_telemetry(settings, progress)
     retirement: RetirementWatch | None = None
+    wait_for(lambda: resources(app).context)
     try:
         if {CLASSIFY, RESCORE} & set(queues.split(",")):
-            model = resources(
-                app
-            ).scoring.classifier.identity  # loaded before taking work; the first becomes the active one
+            # Loaded before work is taken; the first becomes the active one.
+            model = wait_for(lambda: resources(app).scoring.classifier.identity)
             retirement = RetirementWatch(resources(app).context.sessions, model, end_worker)
             retirement.watch()
-        app.worker_main(
-            [
-                *("worker", "--pool", "threads", "--queues", queues, "--without-mingle", "--without-gossip"),
-                *("--concurrency", str(settings.concurrency), "--loglevel", settings.log_level),
-            ]
+        # Not `worker_main`, which drops the code that the worker ends with.
+        celery_worker = app.Worker(
+            hostname=_node_name(queues),
+            queues=queues,
+            pool="threads",
+            concurrency=settings.concurrency,
+            loglevel=settings.log_level,
+            without_mingle=True,
+            without_gossip=True,
+            quiet=True,
         )
+        celery_worker.start()
     finally:
         resources(app).close()
         resources(app).check()
         if retirement is not None:
             retirement.check()
+    # None: it was terminated, and what it had in hand with it.
+    sys.exit(1 if celery_worker.exitcode is None else celery_worker.exitcode)
 
 
 def beat() -> None:
@@ -78,4 +89,9 @@ def beat() -> None:
     progress = Progress()
     signals.before_task_publish.connect(lambda **_: progress.touch(), weak=False)
     serve_telemetry(settings, progress)
-    app.Beat(loglevel=settings.log_level).run()
+    app.Beat(loglevel=settings.log_level, quiet=True).run()
+
+
+def _node_name(queues: str) -> str:
+    """What Celery knows this worker by: no two on one machine may have the same name."""
+    return f"{queues.replace(',', '+')}-{os.getpid()}@{socket.gethostname()}"

@@ -4,12 +4,23 @@ import contextlib
 import ctypes
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
+import structlog
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential
+
+from core.errors import Transient
 from core.settings import Settings, load_settings
 from workers import telemetry
 from workers.health import Progress
 from workers.logs import configure_logging
+
+log = structlog.get_logger(__name__)
+R = TypeVar("R")
+
+LONGEST_PAUSE_S = 30.0
 
 
 def start(end_with: int | None = None, **overrides: object) -> Settings:
@@ -23,6 +34,17 @@ def start(end_with: int | None = None, **overrides: object) -> Settings:
     settings = load_settings(**overrides)
     configure_logging(settings.log_format, settings.log_level)
     return settings
+
+
+def wait_for(step: Callable[[], R]) -> R:
+    """What `step` returns, tried again, later each time, for as long as it raises `Transient`: a server is away."""
+
+    def log_wait(state: RetryCallState) -> None:
+        problem = state.outcome.exception() if state.outcome else None
+        log.warning("waiting", problem=str(problem), again_in_seconds=round(state.upcoming_sleep))
+
+    wait = wait_exponential(multiplier=1, max=LONGEST_PAUSE_S)
+    return Retrying(retry=retry_if_exception_type(Transient), wait=wait, before_sleep=log_wait, reraise=True)(step)
 
 
 def serve_telemetry(settings: Settings, progress: Progress) -> None:

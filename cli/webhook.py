@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cli.service import serve_telemetry, start
+from cli.service import serve_telemetry, start, wait_for
 from core.errors import SettingsInvalid
 from core.events import changed_sets
 from web.webhook import make_webhook, serve
@@ -26,7 +26,8 @@ def webhook(
     settings = start()
     if settings.webhook_token is None:
         raise SettingsInvalid("WALKAROUND_WEBHOOK_TOKEN is missing; it is the bearer token that events are posted with")
-    context = resources(make_app(settings)).context
+    celery = make_app(settings)
+    context = wait_for(lambda: resources(celery).context)
     app = make_webhook(
         settings.webhook_token.get_secret_value(),
         sets_of=partial(changed_sets, store=context.store.name, layout=context.layout),

@@ -51,6 +51,9 @@ def make_app(settings: Settings) -> Celery:
         task_time_limit=HARD_LIMIT,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,  # a broker that is down for an hour must not end its workers
+        # Nor one that answers READONLY, OOM, MISCONF or NOPERM: Celery would end with exit code 0.
+        broker_channel_error_retry=True,
+        worker_consumer="workers.patience:PatientConsumer",
         broker_transport_options={
             "visibility_timeout": 2 * HARD_LIMIT + 60,  # above twice the hard limit: never redelivered while it runs
             # What dead workers held comes back within seconds instead of 93 s (measured).
@@ -79,7 +82,7 @@ def make_app(settings: Settings) -> Celery:
     )
     app.conf.update(
         beat_schedule=schedule(settings.reconcile_every),
-        beat_scheduler="redbeat.RedBeatScheduler",
+        beat_scheduler="workers.patience:PatientScheduler",
         beat_max_loop_interval=10,
         walkaround_resources=WorkerResources(settings, CeleryPublisher(app)),
     )
