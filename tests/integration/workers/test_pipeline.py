@@ -1,0 +1,52 @@
+"""A scan of a real S3 server, on both databases: no key that S3 takes ends it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from core.domain import Label
+from core.storage.address import open_store
+from db import queries
+from tests.house import GREEN, RED, House
+from tests.servers import S3Server
+from workers import pipeline
+from workers.audit import audit
+
+HOSTILE = ("a\x00b.jpg", "a\x1b]0;x\x07.jpg", "b\x7f.jpg", "//c.jpg", "x" * (1024 - len("returns/f/v/2/")))
+
+
+def test_no_key_ends_a_scan(house: House, s3_server: S3Server, s3_bucket: str) -> None:
+    put: Callable[..., object] = s3_server.s3().put_object
+    put(Bucket=s3_bucket, Key="returns/f/v/1/a.jpg", Body=GREEN)
+    for name in HOSTILE:
+        put(Bucket=s3_bucket, Key=f"returns/f/v/2/{name}", Body=RED)
+    put(Bucket=s3_bucket, Key="returns/f/v/3/a.jpg", Body=GREEN)
+    put(Bucket=s3_bucket, Key="returns/f/v\x00/4/a.jpg", Body=GREEN)
+    context = replace(
+        house.context,
+        store=open_store(f"s3://{s3_bucket}", s3_server.options),
+        rules=replace(house.context.rules, quiet_period=timedelta(0)),
+    )
+    house.context = context
+    scanned = pipeline.scan(context)
+    assert (scanned.sets, scanned.repaired, scanned.failed, scanned.strays) == (3, 3, 0, 1)
+    house.answer()
+    assert house.labels() == {
+        "returns/f/v/1/": Label.CLEAR,
+        "returns/f/v/2/": Label.DAMAGED,
+        "returns/f/v/3/": Label.CLEAR,
+    }
+    (damaged,) = (row for row in queries.current_verdicts(context.sessions) if row.label is Label.DAMAGED)
+    refused = [photo["key"] for photo in damaged.reasons["photos"] if photo["reason"] == "invalid_key"]
+    assert sorted(refused) == [
+        "returns/f/v/2///c.jpg",
+        "returns/f/v/2//a\\x00b.jpg",
+        "returns/f/v/2//a\\x1b]0;x\\x07.jpg",
+        "returns/f/v/2//b\\x7f.jpg",
+    ]
+    result = audit(context.store, context.layout, context.sessions, datetime.now(UTC), timedelta(hours=1))
+    assert result.findings == [
+        "returns/f/v\\x00/4/a.jpg: lies in no return; returns lie under " + context.layout.template
+    ]
+    assert (result.in_verdict, result.quarantined, result.listing.objects) == (3, 4, 8)
+    assert pipeline.scan(context).missing == 0, "the second scan finds nothing new"
