@@ -102,7 +102,8 @@ class Blob:
 class PhotoStore(Protocol):
     """Where photos lie. Keys are `/`-separated and relative to the store.
 
-    Errors: `StoreUnavailable` (try again), `StoreRefused` (an operator must act).
+    Errors: `StoreUnavailable` (try again), `StoreRefused` (an operator must act), and for one object
+    that it refuses while it gives others `PhotoRefused(ARCHIVED)` or `PhotoRefused(ACCESS_DENIED)`.
     """
 
     @property

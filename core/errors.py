@@ -119,6 +119,8 @@ class Refusal(StrEnum):
     CLASSIFIER_FAILED = "classifier_failed"
     INVALID_KEY = "invalid_key"
     MANIFEST_MISMATCH = "manifest_mismatch"
+    ARCHIVED = "archived"
+    ACCESS_DENIED = "access_denied"
     COMPANION = "companion"
 
     @property
@@ -141,6 +143,8 @@ _EXPLANATIONS = {
     Refusal.CLASSIFIER_FAILED: "the model could not score this photo; report it to whoever runs Walkaround",
     Refusal.INVALID_KEY: "the object's name is not accepted; upload it under a plain name",
     Refusal.MANIFEST_MISMATCH: "the file is not the one its manifest lists; upload it again",
+    Refusal.ARCHIVED: "the store holds the photo in an archive; restore it there, and it is scored",
+    Refusal.ACCESS_DENIED: "the store refuses this photo alone; allow Walkaround to read it, or upload it again",
     Refusal.COMPANION: "the file belongs to the photos beside it; nothing has to be done",
 }
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import structlog
 
 from core.domain import PhotoStatus
-from core.errors import InvalidKey, PhotoMissing, Refusal
+from core.errors import InvalidKey, PhotoMissing, PhotoRefused, Refusal
 from core.object_kinds import companions
 from core.photos.formats import START_BYTES, is_picture
 from db.transactions import Claim, PhotoResult, PhotoRow
@@ -34,7 +34,7 @@ def companion_results(
 def _is_companion(context: Context, photo: PhotoRow) -> bool:
     try:
         start = context.store.read_start(photo.object_key, START_BYTES, etag=photo.etag)
-    except (PhotoMissing, InvalidKey):  # scoring finds the same, and knows what to do
+    except (PhotoMissing, PhotoRefused, InvalidKey):  # scoring finds the same, and knows what to do
         return False
     if is_picture(start):
         log.warning("picture_under_another_name", key=photo.object_key)

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,6 +22,7 @@ log = logging.getLogger(__name__)
 _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP)
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 _UNFINISHED = (".walkaround-", ".partial")  # how the name of a file begins and ends that is being written
+_OTHERS = 100  # files beside one that may not be read, tried to see whether that one alone may not
 _ESCAPED_BYTE = re.compile(rb"\\x([0-9a-f]{2})")
 
 
@@ -86,11 +88,20 @@ class FolderPhotoStore:
         with _translated(key):
             if not self._holds(path) or not path.is_file():
                 raise PhotoMissing(f"there is no photo {key} in {self._root}")
-            with path.open("rb") as file:
+            with self._open(path) as file:
                 status = os.fstat(file.fileno())
                 if etag is not None and etag != _etag(status):
                     raise PhotoChanged(f"{key} was replaced since it was listed; it will be ingested again")
                 yield file, status
+
+    def _open(self, path: Path) -> BinaryIO:
+        try:
+            return path.open("rb")
+        except PermissionError as error:
+            others = (entry for entry in islice(path.parent.iterdir(), _OTHERS) if entry != path and entry.is_file())
+            if any(os.access(other, os.R_OK) for other in others):
+                raise PhotoRefused(Refusal.ACCESS_DENIED, f"{path}: {error.strerror}") from error
+            raise
 
     def stat(self, key: str) -> StoredObject | None:
         """The file as it is now, or None where there is none."""

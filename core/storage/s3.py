@@ -16,17 +16,18 @@ from core.domain import Blob, StoredObject
 from core.errors import PhotoChanged, PhotoRefused, Refusal, StoreUnavailable
 from core.keys import validate_key
 from core.storage.options import S3Options
-from core.storage.s3_errors import translate
+from core.storage.s3_errors import refusal_of, translate
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, GetObjectRequestTypeDef
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, GetObjectRequestTypeDef, ListObjectsV2RequestTypeDef
 
 _CHUNK = 1 << 20
 _NOT_FOUND = ("404", "NoSuchKey")
 _ALREADY_THERE = ("412", "PreconditionFailed")
 _NOTHING_IN_RANGE = ("416", "InvalidRange")
+_OTHERS = 5  # objects tried in each place, to see whether a store that refuses one gives others
 
 
 class S3PhotoStore:
@@ -87,11 +88,35 @@ class S3PhotoStore:
             request["IfMatch"] = f'"{etag}"'
         if first_bytes is not None:
             request["Range"] = f"bytes=0-{first_bytes - 1}"
-        answer = self._client.get_object(**request)
+        try:
+            answer = self._client.get_object(**request)
+        except ClientError as error:
+            reason = refusal_of(error)
+            if reason is Refusal.ARCHIVED or (reason is Refusal.ACCESS_DENIED and self._gives_others(key)):
+                raise PhotoRefused(reason, f"{self._place(key)}: {error.response['Error'].get('Code')}") from error
+            raise
         if etag is not None and answer["ETag"].strip('"') != etag:  # a server that does not know If-Match
             answer["Body"].close()
             raise PhotoChanged(f"{self._place(key)} was replaced since it was listed; it will be ingested again")
         return answer
+
+    def _gives_others(self, key: str) -> bool:
+        """Whether the store gives any of a few other objects: beside this one, after its folder, and at its start."""
+        folder = self._prefix + key[: key.rfind("/") + 1]
+        places: list[ListObjectsV2RequestTypeDef] = [
+            {"Bucket": self._bucket, "Prefix": folder, "MaxKeys": _OTHERS},
+            {"Bucket": self._bucket, "Prefix": self._prefix, "StartAfter": f"{folder}\U0010ffff", "MaxKeys": _OTHERS},
+            {"Bucket": self._bucket, "Prefix": self._prefix, "MaxKeys": _OTHERS},
+        ]
+        keys = (entry["Key"] for place in places for entry in self._client.list_objects_v2(**place).get("Contents", ()))
+        return any(self._gives(other) for other in keys if other != self._prefix + key)
+
+    def _gives(self, key: str) -> bool:
+        try:
+            self._client.get_object(Bucket=self._bucket, Key=key, Range="bytes=0-0")["Body"].close()
+        except ClientError as error:
+            return error.response["Error"]["Code"] in _NOTHING_IN_RANGE
+        return True
 
     def stat(self, key: str) -> StoredObject | None:
         """The object as it is now, or None where there is none (and the bucket is there)."""

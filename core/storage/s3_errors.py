@@ -1,8 +1,10 @@
 """botocore's errors in our words: what happened, to which bucket or key, and what to do."""
 
+import re
+
 from botocore import exceptions as botocore
 
-from core.errors import PhotoChanged, PhotoMissing, StoreRefused, StoreUnavailable, WalkaroundError
+from core.errors import PhotoChanged, PhotoMissing, Refusal, StoreRefused, StoreUnavailable, WalkaroundError
 
 _CREDENTIALS = "set WALKAROUND_S3_ACCESS_KEY_ID and WALKAROUND_S3_SECRET_ACCESS_KEY, or AWS's own variables or profile"
 _REGION = "set WALKAROUND_S3_REGION to the bucket's region"
@@ -32,7 +34,13 @@ _REFUSALS = {
     "InvalidObjectState": "the object is archived; restore it from its storage class first",
     "MethodNotAllowed": "the endpoint does not allow this; check that it is an S3 endpoint",
 }
+# An answer to a GET of one object that may be about this object alone: kept in an archive, its key or its encryption
+# denied. The codes of KMS begin with `KMS.`; an object under a customer's own key (SSE-C) is an InvalidRequest.
+_ARCHIVED = "InvalidObjectState"
+_DENIED = re.compile(r"AccessDenied|403|AllAccessDisabled|InvalidRequest|KMS\.(?!Throttling|Internal).*")
+
 _THROTTLED = (
+    "KMS.ThrottlingException",
     "SlowDown",
     "Throttling",
     "ThrottlingException",
@@ -57,6 +65,14 @@ _PASSING = (
     botocore.HTTPClientError,
     botocore.IncompleteReadError,
 )
+
+
+def refusal_of(error: botocore.ClientError) -> Refusal | None:
+    """The reason if the store may refuse one object alone: ACCESS_DENIED stands only if it gives others."""
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    if code == _ARCHIVED:
+        return Refusal.ARCHIVED
+    return Refusal.ACCESS_DENIED if _DENIED.fullmatch(code) else None
 
 
 def translate(error: Exception, place: str) -> WalkaroundError:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
@@ -100,6 +101,20 @@ class TestContract:
         with pytest.raises(PhotoRefused, match="a has 5 bytes") as caught:
             store.read("a", max_bytes=4)
         assert caught.value.reason is Refusal.TOO_LARGE
+
+    def test_the_start_of_an_object(self, store: PhotoStore) -> None:
+        written = store.write("a", b"12345")
+        store.write("empty", b"")
+        assert store.read_start("a", 3) == b"123"
+        assert store.read_start("a", 9, etag=written.etag) == b"12345"
+        assert store.read_start("empty", 3) == b""
+        store.write("a", b"54321")
+        with pytest.raises(PhotoChanged, match="a was replaced"):
+            store.read_start("a", 3, etag=written.etag)
+        with pytest.raises(PhotoMissing, match="b"):
+            store.read_start("b", 3)
+        with pytest.raises(InvalidKey):
+            store.read_start("../a", 3)
 
     def test_what_is_not_there(self, store: PhotoStore) -> None:
         store.write("a/b", b"x")
@@ -200,7 +215,8 @@ class TestS3:
             (403, "SignatureDoesNotMatch", StoreRefused, "secret key"),
             (400, "AuthorizationHeaderMalformed", StoreRefused, "WALKAROUND_S3_REGION"),
             (403, "RequestTimeTooSkewed", StoreRefused, "clock"),
-            (403, "InvalidObjectState", StoreRefused, "restore"),
+            (403, "InvalidObjectState", PhotoRefused, "restore"),
+            (400, "KMS.ThrottlingException", StoreUnavailable, "KMS.Throttling"),
             (418, "Teapot", StoreRefused, "Teapot"),
             (404, "NoSuchKey", PhotoMissing, "no photo"),
             (412, "PreconditionFailed", PhotoChanged, "replaced"),
@@ -216,6 +232,31 @@ class TestS3:
             with pytest.raises(expected, match=words) as caught:
                 store.read("a/b.jpg", max_bytes=9)
         assert "s3://bucket/a/b.jpg" in str(caught.value)
+
+    def test_an_archived_object_is_refused_alone(self, s3_server: S3Server, s3_bucket: str) -> None:
+        s3_server.s3().put_object(Bucket=s3_bucket, Key="r/1.jpg", Body=b"x", StorageClass="GLACIER")
+        store = open_store(f"s3://{s3_bucket}", s3_server.options)
+        for read in (lambda: store.read("r/1.jpg", max_bytes=9), lambda: store.read_start("r/1.jpg", 9)):
+            with pytest.raises(PhotoRefused, match=r"restore it there.*r/1\.jpg: InvalidObjectState") as caught:
+                read()
+            assert caught.value.reason is Refusal.ARCHIVED
+
+    @pytest.mark.parametrize(
+        ("status", "code"), [(403, "AccessDenied"), (400, "KMS.DisabledException"), (400, "InvalidRequest")]
+    )
+    @pytest.mark.parametrize("readable", ["r/2.jpg", "a/1.jpg", "s/1.jpg"])
+    def test_a_store_that_refuses_one_object_and_gives_others(self, status: int, code: str, readable: str) -> None:
+        with refusing(["a/1.jpg", "r/1.jpg", "r/2.jpg", "s/1.jpg"], {readable}, status, code) as url:
+            store = open_store("s3://bucket", options_for(url))
+            with pytest.raises(PhotoRefused, match=f"r/1.jpg: {code}") as caught:
+                store.read("r/1.jpg", max_bytes=9)
+        assert caught.value.reason is Refusal.ACCESS_DENIED
+
+    @pytest.mark.parametrize(("status", "code"), [(403, "AccessDenied"), (400, "KMS.DisabledException")])
+    def test_a_store_that_refuses_every_object_is_an_outage(self, status: int, code: str) -> None:
+        keys = ["r/1.jpg", "r/2.jpg", "s/1.jpg"]
+        with refusing(keys, set(), status, code) as url, pytest.raises(StoreRefused, match=r"r/1\.jpg"):
+            open_store("s3://bucket", options_for(url)).read("r/1.jpg", max_bytes=9)
 
     def test_two_that_create_at_once_try_again(self) -> None:
         with serving(409, {}, b"<Error><Code>ConditionalRequestConflict</Code></Error>") as url:
@@ -277,6 +318,45 @@ def options_for(url: str) -> S3Options:
         read_timeout_s=0.5,
         attempts=1,
     )
+
+
+@contextmanager
+def refusing(keys: list[str], readable: set[str], status: int, code: str) -> Iterator[str]:
+    """A server that lists all `keys` of one bucket, gives those that are readable, and refuses the others."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            address = urlsplit(self.path)
+            query, key = parse_qs(address.query), unquote(address.path).removeprefix("/bucket/")
+            if "list-type" in query:
+                prefix, after = query.get("prefix", [""])[0], query.get("start-after", [""])[0]
+                found = [key for key in keys if key.startswith(prefix) and key > after]
+                entries = "".join(f"<Contents><Key>{key}</Key><Size>1</Size></Contents>" for key in found)
+                self._answer(200, f"<ListBucketResult>{entries}</ListBucketResult>")
+            elif key in readable:
+                self._answer(206, "x")
+            else:
+                self._answer(status, f"<Error><Code>{code}</Code></Error>")
+
+        def _answer(self, status: int, body: str) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("ETag", '"e"')
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *args: object) -> None:
+            """Stay silent."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 @contextmanager

@@ -3,10 +3,11 @@
 import os
 from operator import attrgetter
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
-from core.errors import InvalidKey, PhotoChanged, PhotoMissing, StoreRefused
+from core.errors import InvalidKey, PhotoChanged, PhotoMissing, PhotoRefused, Refusal, StoreRefused
 from core.storage.folder import FolderPhotoStore
 
 as_a_user = pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -62,6 +63,29 @@ def test_a_folder_of_the_name_is_no_object(tmp_path: Path) -> None:
         with pytest.raises(InvalidKey, match="clashes with a file or folder"):
             store.create(key, b"x")
     assert keys(store) == ["a/b"]
+
+
+def test_a_file_that_may_not_be_read_is_refused_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root may read everything: the refusal is planted at the two calls that would meet it."""
+    store, readable = FolderPhotoStore(tmp_path), {"2.jpg"}
+    for name in ("1.jpg", "2.jpg"):
+        store.write(f"r/{name}", b"x")
+    opened = Path.open
+
+    def open_if_allowed(path: Path, _: str) -> BinaryIO:
+        if path.name not in readable:
+            raise PermissionError(13, "Permission denied")
+        return opened(path, "rb")
+
+    monkeypatch.setattr(Path, "open", open_if_allowed)
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name in readable)
+    with pytest.raises(PhotoRefused) as caught:
+        store.read("r/1.jpg", max_bytes=9)
+    assert caught.value.reason is Refusal.ACCESS_DENIED
+    assert store.read("r/2.jpg", max_bytes=9).data == b"x"
+    readable.clear()
+    with pytest.raises(StoreRefused):
+        store.read("r/1.jpg", max_bytes=9)
 
 
 def test_changes_that_hide_their_time_are_seen(tmp_path: Path) -> None:
