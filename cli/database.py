@@ -4,6 +4,7 @@ import typer
 
 from core.settings import load_settings
 from db import session
+from db.failures import shown
 
 
 def upgrade() -> None:
@@ -13,4 +14,4 @@ def upgrade() -> None:
     """
     engine = session.make_engine(load_settings().database_url.get_secret_value())
     session.upgrade(engine)
-    typer.echo(f"{engine.url.render_as_string(hide_password=True)} is up to date")
+    typer.echo(f"{shown(engine.url)} is up to date")

@@ -22,6 +22,7 @@ from core.model.precision import identity_in
 from core.photos.sandbox.layers import Layer, memory_is_hidden
 from core.photos.sandbox.loader import offered_layers
 from core.settings import PREFIX, Settings, load_settings
+from db.failures import shown
 from db.queries import active_model, backlog
 from db.session import check_version, make_engine, make_sessions
 from workers.app import QUEUES, make_app
@@ -103,9 +104,7 @@ def _store(settings: Settings) -> Finding:
 def _database(settings: Settings) -> Finding:
     engine = make_engine(settings.database_url.get_secret_value())
     check_version(engine)
-    return Finding(
-        "database", True, f"{engine.url.render_as_string(hide_password=True)} answers, its schema is current"
-    )
+    return Finding("database", True, f"{shown(engine.url)} answers, its schema is current")
 
 
 def _model(settings: Settings) -> Finding:

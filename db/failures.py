@@ -33,6 +33,7 @@ _POSTGRESQL_UNUSABLE = {
     "3D000": "there is no database of this name on the server; create it or correct WALKAROUND_DATABASE_URL",
     "42501": "this user lacks a permission; use the role that this command is meant for",
     "2BP01": "objects of your own stand on its views; drop them, upgrade, and make them again",
+    "3F000": "its search_path names no schema that is there; make one, or name it: ?options=-csearch_path%3DSCHEMA",
     "42P01": _UPGRADE,
     "42703": _UPGRADE,
 }
@@ -50,18 +51,27 @@ _CONNECT_UNUSABLE = {
     "no pg_hba.conf entry": "it refuses connections from this machine; see the server's pg_hba.conf",
     "database ": _POSTGRESQL_UNUSABLE["3D000"],
     "role ": _POSTGRESQL_UNUSABLE["28"],
+    "no such database": _POSTGRESQL_UNUSABLE["3D000"],  # PgBouncer's words, and the next
+    "no such user": _POSTGRESQL_UNUSABLE["28"],
 }
+_CONNECT_UNAVAILABLE = {
+    "too many": _POSTGRESQL_UNAVAILABLE["53"],
+    "sorry, too many": _POSTGRESQL_UNAVAILABLE["53"],
+    "remaining connection slots": _POSTGRESQL_UNAVAILABLE["53"],
+    "no more connections": _POSTGRESQL_UNAVAILABLE["53"],  # PgBouncer
+}
+_TLS = "TLS to it failed ({}); check sslmode and sslrootcert in WALKAROUND_DATABASE_URL"
 _UNREACHABLE = "it does not answer; check that the server runs and that WALKAROUND_DATABASE_URL names it"
 
 
-def is_conflict(error: SQLAlchemyError) -> bool:
+def is_conflict(error: BaseException) -> bool:
     """Whether PostgreSQL undid the transaction only because of another one: the same again can succeed at once."""
     return isinstance(error, DBAPIError) and _sqlstate(error) in ("40001", "40P01")
 
 
 def explain_failure(error: SQLAlchemyError, url: URL) -> WalkaroundError | None:
     """The error in our own words, without the password; None where it is a mistake of the program."""
-    name = f"database {url.database}" if url.get_backend_name() == "sqlite" else f"database {url.render_as_string()}"
+    name = f"database {shown(url)}"
     if isinstance(error, PoolExhausted):
         return DatabaseUnavailable(f"{name}: all connections of this process are in use; try again")
     if not isinstance(error, DBAPIError):
@@ -69,6 +79,13 @@ def explain_failure(error: SQLAlchemyError, url: URL) -> WalkaroundError | None:
     if isinstance(error.orig, sqlite3.Error):
         return _explain_sqlite(error.orig, name)
     return _explain_postgresql(error, name)
+
+
+def shown(url: URL) -> str:
+    """A database's address for people: without the password, and without the parameters, which can hold one too."""
+    if url.get_backend_name() == "sqlite":
+        return url.database or ":memory:"
+    return url.set(query={}).render_as_string(hide_password=True)
 
 
 def _sqlstate(error: DBAPIError) -> str:
@@ -100,7 +117,19 @@ def _explain_postgresql(error: DBAPIError, name: str) -> WalkaroundError | None:
     if code or not isinstance(error, OperationalError):
         broken = error.connection_invalidated
         return DatabaseUnavailable(f"{name}: {_POSTGRESQL_UNAVAILABLE['08']}") if broken else None
-    fatal = str(error.orig).partition("FATAL:")[2].strip()
-    if words := next((words for start, words in _CONNECT_UNUSABLE.items() if fatal.startswith(start)), None):
-        return DatabaseUnusable(f"{name}: {words}")
+    return _explain_connecting(str(error.orig), name)
+
+
+def _explain_connecting(words: str, name: str) -> WalkaroundError:
+    """What libpq, or by it the server, says of a connection that could not be made. It holds no password."""
+    fatal = words.partition("FATAL:")[2].strip().partition("\n")[0]
+    if remedy := _match(_CONNECT_UNUSABLE, fatal):
+        return DatabaseUnusable(f"{name}: {remedy}")
+    if remedy := _match(_CONNECT_UNAVAILABLE, fatal):
+        return DatabaseUnavailable(f"{name}: {remedy}")
+    if fatal:
+        return DatabaseUnavailable(f"{name}: it answers: {fatal}")
+    tls = next((line for line in words.splitlines() if "SSL" in line or "certificate" in line), "")
+    if tls:
+        return DatabaseUnusable(f"{name}: {_TLS.format(tls.rpartition('failed: ')[2].strip())}")
     return DatabaseUnavailable(f"{name}: {_UNREACHABLE}")

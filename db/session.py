@@ -2,9 +2,7 @@
 
 import functools
 import logging
-import random
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,10 +11,12 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from core.addresses import check_database
 from core.errors import DatabaseUnusable
 from db.failures import explain_failure, is_conflict
+from db.postgresql import postgresql_engine, require_utf8
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -28,23 +28,12 @@ R = TypeVar("R")
 _log = logging.getLogger(__name__)
 
 _ATTEMPTS = 6  # of a transaction that keeps meeting deadlocks
-_FIRST_PAUSE_S = 0.01
+_FIRST_PAUSE_S = 0.02
 _BUSY_TIMEOUT_S = 30
 _SNAPSHOT = "walkaround_snapshot"
 _OLDEST_SQLITE = (3, 38)  # the first with ->>, which the views use
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 7_201_963  # any number that no other user of the server's advisory locks has
-
-# A connection that is gone is noticed in seconds, and no statement or lock of ours lasts for ever.
-_POSTGRESQL = {
-    "connect_timeout": 10,
-    "application_name": "walkaround",
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 30_000,
-    "options": "-c statement_timeout=60s -c lock_timeout=20s -c idle_in_transaction_session_timeout=60s",
-}
 
 
 def make_engine(url: str, *, pool_size: int = 5) -> Engine:
@@ -59,8 +48,7 @@ def make_engine(url: str, *, pool_size: int = 5) -> Engine:
     address = make_url(url)
     if address.drivername == "sqlite":
         return _sqlite_engine(url, pool_size)
-    address = address.set(drivername="postgresql+psycopg")
-    return create_engine(address, pool_size=pool_size, pool_pre_ping=True, connect_args=_POSTGRESQL)
+    return postgresql_engine(address, pool_size)
 
 
 def _sqlite_engine(url: str, pool_size: int) -> Engine:
@@ -114,20 +102,23 @@ def transaction(step: Callable[Concatenate[Session, P], R]) -> Callable[Concaten
     Raises `DatabaseUnavailable` and `DatabaseUnusable`.
     """
 
+    def log_conflict(state: RetryCallState) -> None:
+        _log.info("transaction %s met another one (attempt %d)", step.__name__, state.attempt_number)
+
     @functools.wraps(step)
     def run(sessions: Sessions, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        with _in_our_words(engine_of(sessions)):
-            for attempt in range(1, _ATTEMPTS):
-                try:
-                    with sessions.begin() as session:
-                        return step(session, *args, **kwargs)
-                except SQLAlchemyError as error:
-                    if not is_conflict(error):
-                        raise
-                    _log.info("transaction %s met another one (attempt %d)", step.__name__, attempt)
-                time.sleep(_FIRST_PAUSE_S * 2**attempt * random.random())  # noqa: S311  (jitter, no secret)
+        def once() -> R:
             with sessions.begin() as session:
                 return step(session, *args, **kwargs)
+
+        with _in_our_words(engine_of(sessions)):
+            return Retrying(
+                retry=retry_if_exception(is_conflict),
+                stop=stop_after_attempt(_ATTEMPTS),
+                wait=wait_random_exponential(multiplier=_FIRST_PAUSE_S),
+                before_sleep=log_conflict,
+                reraise=True,
+            )(once)
 
     return run
 
@@ -157,7 +148,7 @@ def upgrade(engine: Engine) -> None:
 
     with _in_our_words(engine), engine.begin() as connection:
         if connection.dialect.name == "postgresql":
-            connection.execute(text("SET LOCAL lock_timeout = '20s'"))
+            require_utf8(connection)
             connection.execute(text("SET LOCAL statement_timeout = '10min'"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
         _version(connection)

@@ -29,7 +29,15 @@ def wrapped(error: psycopg.Error) -> DBAPIError:
         (refused('database "walkaround" does not exist'), DatabaseUnusable, "create it"),
         (refused('role "worker" does not exist'), DatabaseUnusable, "user or password"),
         (refused('no pg_hba.conf entry for host "10.0.0.2"'), DatabaseUnusable, "pg_hba"),
-        (refused("the database system is starting up"), DatabaseUnavailable, "does not answer"),
+        (refused("the database system is starting up"), DatabaseUnavailable, "it answers: the database system is st"),
+        (refused("unsupported startup parameter: options"), DatabaseUnavailable, "unsupported startup parameter: opt"),
+        (refused("sorry, too many clients already"), DatabaseUnavailable, "out of connections"),
+        (refused("too many connections for role \"worker\""), DatabaseUnavailable, "out of connections"),
+        (refused("remaining connection slots are reserved for"), DatabaseUnavailable, "out of connections"),
+        (refused("no more connections allowed (max_client_conn)"), DatabaseUnavailable, "out of connections"),
+        (refused("no such database: walkaround"), DatabaseUnusable, "create it"),
+        (psycopg.OperationalError("failed: SSL error: certificate verify failed"), DatabaseUnusable, "verify failed"),
+        (errors.InvalidSchemaName(), DatabaseUnusable, "options=-csearch_path"),
         (psycopg.OperationalError("connection failed: Connection refused"), DatabaseUnavailable, "does not answer"),
         (psycopg.OperationalError("[Errno -2] Name or service not known"), DatabaseUnavailable, "does not answer"),
         (errors.DiskFull(), DatabaseUnusable, "free some space"),
@@ -72,3 +80,10 @@ def test_a_mistake_of_the_program_stays_what_it_is() -> None:
 )
 def test_only_conflicts_are_tried_again_at_once(error: psycopg.Error, conflict: bool) -> None:
     assert is_conflict(wrapped(error)) is conflict
+
+
+def test_a_secret_among_the_parameters_is_not_shown() -> None:
+    url = make_url("postgresql+psycopg://worker@db.fleet/walkaround?password=TopSecret&sslpassword=TopSecret")
+    explained = explain_failure(wrapped(errors.DiskFull()), url)
+    assert "db.fleet/walkaround: its disk is full" in str(explained)
+    assert "TopSecret" not in str(explained)
