@@ -15,11 +15,10 @@ from cli.report_named import Target, show_named_report
 from core.errors import SettingsInvalid
 from core.photos.sandbox.loader import make_loader
 from core.settings import load_settings
-from db.transactions import WorkKey
 from reports import print_table, read_report, to_json
 from workers.audit import audit as account
 from workers.bootstrap import make_context
-from workers.context import Context
+from workers.context import Context, NoPublisher
 
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="A day in the fleet's time zone.")]
 
@@ -113,8 +112,4 @@ def audit_and_show(context: Context, console: Console, *, as_json: bool = False)
 
 
 def _context() -> Context:
-    return make_context(load_settings(), _publish_nothing)
-
-
-def _publish_nothing(work: WorkKey, queue: str) -> None:
-    """What only reads makes no work due, and so needs no Celery."""
+    return make_context(load_settings(), NoPublisher())

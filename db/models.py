@@ -177,6 +177,7 @@ class Photo(Base):
 class Work(Base):
     """A generation of a set that a model version must score: the queue, and the outbox of its messages.
 
+    `last_published` is when the newest message that nobody has answered was sent, `publications` how many of them were.
     `attempts` counts claims that nobody has answered for; `failures` counts those given back with an error.
     `suspect_photo_id` is the photo that is being scored alone, so that a death can be laid at its door; `suspicions`
     counts the claims in a row that did so: workers die of other things too. `bugs` counts the failures that nobody
@@ -185,7 +186,11 @@ class Work(Base):
 
     __tablename__ = "work"
     __table_args__ = (
-        _partial("ix_work_due", "queue", "created_at", where="state IN ('pending', 'leased', 'dead')"),
+        _partial(
+            "ix_work_due",
+            *("queue", "model_id", "last_published", "created_at"),
+            where="state IN ('pending', 'leased', 'dead')",
+        ),
         _partial("ix_work_dead", "created_at", where="state = 'dead'"),
     )
 
@@ -200,6 +205,7 @@ class Work(Base):
     failures: Mapped[int]
     not_before: Mapped[datetime]
     last_published: Mapped[datetime | None]
+    publications: Mapped[int] = mapped_column(server_default="0")
     last_error: Mapped[str | None]
     suspect_photo_id: Mapped[int | None] = mapped_column(RowId)
     suspicions: Mapped[int] = mapped_column(server_default="0")

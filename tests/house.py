@@ -3,7 +3,7 @@
 import io
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -22,7 +22,8 @@ from core.testing.inline_loader import InlinePhotoLoader
 from core.testing.memory_store import MemoryPhotoStore
 from db import queries, transactions
 from db.session import Sessions
-from db.transactions import Finish, WorkKey
+from db.transactions import Finish
+from tests.photo_sets import SentMessages
 from workers import pipeline
 from workers.audit import Audit, audit
 from workers.context import Context, Scoring
@@ -51,7 +52,7 @@ class House:
     context: Context
     scoring: Scoring
     store: MemoryPhotoStore
-    published: list[tuple[WorkKey, str]] = field(default_factory=list)
+    published: SentMessages
 
     def put(self, name: str, data: bytes, set_key: str = SET) -> None:
         self.store.write(set_key + name, data)
@@ -77,14 +78,14 @@ def house(sessions: Sessions) -> Iterator[House]:
     classifier = FixedClassifier()
     model_id = transactions.register_model(sessions, classifier.identity, POLICY)
     transactions.activate_model(sessions, model_id)
-    published: list[tuple[WorkKey, str]] = []
+    published = SentMessages()
     context = Context(
         settings=load_settings(),
         store=store,
         layout=KeyLayout(),
         rules=CompletionRules(),
         sessions=sessions,
-        publish=lambda work, queue: published.append((work, queue)),
+        publish=published,
     )
     with ThreadPoolExecutor(4) as fetchers:
         scoring = Scoring(model_id, classifier, POLICY, InlinePhotoLoader(), fetchers)

@@ -8,8 +8,20 @@ from typing import Any
 from core.completeness import Completeness, Manifest, ManifestEntry
 from core.domain import ClosedBy, Label, ModelIdentity, ModelState, PhotoStatus, SetRef, StoredObject
 from core.policy import Policy
+from db.models import Queue
 from db.session import Sessions
-from db.transactions import Claim, Finish, IngestOutcome, PhotoResult, WorkKey, claim, finish, ingest, register_model
+from db.transactions import (
+    Claim,
+    Finish,
+    IngestOutcome,
+    PhotoResult,
+    WorkKey,
+    claim,
+    due_work,
+    finish,
+    ingest,
+    register_model,
+)
 
 BUCKET = "fleet-photos"
 NOW = datetime(2026, 11, 23, 8, 30, 0, 123456, tzinfo=UTC)
@@ -117,3 +129,23 @@ def review(set_id: int, verdict_id: int | None, key: str = "k1", **changes: Any)
         "now": NOW + timedelta(hours=2),
         **changes,
     }
+
+
+def all_due(sessions: Sessions, republish_after: timedelta) -> list[tuple[WorkKey, str]]:
+    """All work that is due, with the names of its queues; it is marked as published."""
+    return [(work, queue.value) for queue in Queue for work in due_work(sessions, queue, 1000, republish_after)]
+
+
+class SentMessages(list[tuple[WorkKey, str]]):
+    """A publisher that keeps what it sends; it has room for `capacity` messages a queue."""
+
+    capacity = 1_000_000
+
+    def __call__(self, work: WorkKey, queue: str) -> bool:
+        if self.room(queue) == 0:
+            return False
+        self.append((work, queue))
+        return True
+
+    def room(self, queue: str) -> int:
+        return self.capacity - sum(sent_to == queue for _, sent_to in self)

@@ -2,23 +2,16 @@
 
 import socket
 import sys
-from collections.abc import Callable
-from math import inf
-from time import monotonic
 
-import structlog
 from celery import Celery
 from celery.worker import state
 from kombu import Queue
-from kombu.exceptions import OperationalError
 
 from core.settings import Settings
-from db.transactions import WorkKey
 from workers.bootstrap import WorkerResources
 from workers.broker import ANSWER_S, celery_settings
+from workers.publisher import CeleryPublisher
 from workers.schedule import schedule
-
-log = structlog.get_logger(__name__)
 
 INTAKE, CLASSIFY, RESCORE = QUEUES = ("intake", "classify", "rescore")
 KEEPALIVE = {socket.TCP_KEEPIDLE: 10, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3} if sys.platform == "linux" else {}
@@ -84,7 +77,7 @@ def make_app(settings: Settings) -> Celery:
         beat_schedule=schedule(settings.reconcile_every),
         beat_scheduler="workers.patience:PatientScheduler",
         beat_max_loop_interval=10,
-        walkaround_resources=WorkerResources(settings, CeleryPublisher(app)),
+        walkaround_resources=WorkerResources(settings, CeleryPublisher(app, settings)),
     )
     return app
 
@@ -99,28 +92,3 @@ def resources(app: Celery) -> WorkerResources:
 def end_worker() -> None:
     """Have the Celery worker of this process finish what it has in hand, take nothing new, and return."""
     setattr(state, "should_stop", 0)  # noqa: B010  celery-types knows it as None only
-
-
-class CeleryPublisher:
-    """Rings through Celery. A broker that is away is no error: the reconciler rings again.
-
-    Finding out that it is away takes seconds each time. So after a lost ring none is tried for `PAUSE_S` seconds:
-    whoever has a thousand sets to ring for waits once, and not a thousand times.
-    """
-
-    PAUSE_S = 15.0
-
-    def __init__(self, app: Celery, clock: Callable[[], float] = monotonic) -> None:
-        self._app = app
-        self._clock = clock
-        self._silent_until = -inf
-
-    def __call__(self, work: WorkKey, queue: str) -> None:
-        if self._clock() < self._silent_until:
-            return
-        message = [work.set_id, work.model_id, work.generation]
-        try:
-            self._app.send_task("walkaround.classify", args=message, queue=queue, retry=False)
-        except OperationalError as error:
-            self._silent_until = self._clock() + self.PAUSE_S
-            log.warning("publish_failed", set_id=work.set_id, problem=str(error), silent_seconds=self.PAUSE_S)

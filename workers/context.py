@@ -15,14 +15,32 @@ from db.transactions import WorkKey
 
 
 class Publisher(Protocol):
-    """Tells a queue that work is due. Only a doorbell: a ring that is lost costs time, never work."""
+    """Sends messages that work is due. One that is lost costs time, never work."""
 
-    def __call__(self, work: WorkKey, queue: str) -> None: ...
+    def __call__(self, work: WorkKey, queue: str) -> bool:
+        """Send a message; False where none was sent, for the queue is long enough or the broker away."""
+        ...
+
+    def room(self, queue: str) -> int:
+        """How many messages more the queue should get; 0 while the broker is away."""
+        ...
+
+
+class NoPublisher:
+    """The publisher of processes that only read: they make no work due, and need no broker."""
+
+    def __call__(self, work: WorkKey, queue: str) -> bool:  # noqa: ARG002
+        """Send nothing."""
+        return False
+
+    def room(self, queue: str) -> int:  # noqa: ARG002
+        """There is none."""
+        return 0
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What every step needs: where photos lie, where rows go, which rules hold, and how to ring."""
+    """What every step needs: where photos lie, where rows go, which rules hold, and how to publish."""
 
     settings: Settings
     store: PhotoStore

@@ -17,9 +17,11 @@ from core.keys import validate_key
 from core.nightly import scan_is_due
 from core.policy import Policy
 from db import queries, transactions
+from db.models import Queue
 from db.transactions import Finish, IngestOutcome, IntakeResult, WorkKey
 from workers import metrics
 from workers.arrival import arrival
+from workers.backlog import open_missing_work, publish_all, publish_due, request_rescoring
 from workers.context import Context, Scoring
 from workers.listing import ListedSet, ListingCount, differs, listed_sets, side_by_side
 from workers.retries import give_back, give_back_unexplained
@@ -28,15 +30,15 @@ from workers.scoring import LeaseLost, score_set
 
 log = structlog.get_logger(__name__)
 
-# Rows that one reconcile or one step of a rescore handles at most: bounds a transaction, and what one tick rings.
-BATCH = 1000
+# Open sets that one tick looks at again at most.
+LOOKED_AT = 1000
 # Sets new to a scan that are written down in one commit.
 TAKEN_IN = 250
 
 
 @dataclass(frozen=True, slots=True)
 class ReconcileResult:
-    """What one tick did: work rung for again, sets looked at again."""
+    """What one tick did: messages sent, sets looked at again."""
 
     published: int
     looked: int
@@ -71,7 +73,7 @@ def set_of(context: Context, key: str) -> SetRef:
 
 
 def ingest(context: Context, ref: SetRef) -> IngestOutcome:
-    """List a set, write down what is there, and ring for it if it became complete. Any number of times."""
+    """List a set, write down what is there, and publish its work if it became complete. Any number of times."""
     outcome = ingest_listing(context, ref, list(context.store.list(ref.set_key)))
     # A photo absent from two listings is asked for by name before it counts as gone.
     gone = [key for key in outcome.missing if context.store.stat(key) is None]
@@ -83,15 +85,14 @@ def ingest(context: Context, ref: SetRef) -> IngestOutcome:
 def ingest_listing(
     context: Context, ref: SetRef, objects: Sequence[StoredObject], gone: Sequence[str] = ()
 ) -> IngestOutcome:
-    """Write down one listing of a set, commit, then ring."""
+    """Write down one listing of a set, commit, then publish."""
     now = datetime.now(UTC)
     seen = arrival(context, ref, objects, now)
     expected, bucket = context.rules.expected, context.store.name
     outcome = transactions.ingest(
         context.sessions, bucket, ref, seen.photos, seen.completeness, seen.manifest, expected, now, gone
     )
-    for work in outcome.opened:
-        context.publish(work, "classify")
+    publish_all(context, outcome.opened, Queue.CLASSIFY)
     return outcome
 
 
@@ -101,7 +102,7 @@ def classify(context: Context, scoring: Scoring, work: WorkKey) -> Finish | None
     Raises `DeviceBroken`, the set given back, where this process can score no more.
     """
     policy = _policy_of(context, scoring, work.model_id)
-    if policy is None:  # other weights, as during a model swap: the workers of that model are rung for again
+    if policy is None:  # other weights, as during a model swap: it is published again, for the workers of that model
         return None
     claim = transactions.claim(context.sessions, work, context.settings.lease, context.settings.max_attempts)
     if claim is None:
@@ -147,17 +148,15 @@ def _policy_of(context: Context, scoring: Scoring, model_id: int) -> Policy | No
 
 
 def reconcile(context: Context) -> ReconcileResult:
-    """Open work that is missing, ring for all that is due, look again at sets whose quiet period or deadline has come.
+    """Open work that is missing, publish what is due, look again at sets whose quiet period or deadline has come.
 
     Runs every minute; two at once do no harm. It asks the database what should be done and is not: never who died.
     """
-    _open_rescoring(context)  # sets that were complete before there was a model, or while one was swapped
-    due = transactions.due_work(context.sessions, BATCH, context.settings.republish_after)
-    for work, queue in due:
-        context.publish(work, queue)
-    waiting = transactions.sets_due(context.sessions, datetime.now(UTC), BATCH)
+    open_missing_work(context)
+    published = publish_due(context)
+    waiting = transactions.sets_due(context.sessions, datetime.now(UTC), LOOKED_AT)
     looked = sum(_look_again(context, set_key) for bucket, set_key in waiting if bucket == context.store.name)
-    return ReconcileResult(published=len(due), looked=looked)
+    return ReconcileResult(published=published, looked=looked)
 
 
 def _look_again(context: Context, set_key: str) -> bool:
@@ -197,6 +196,7 @@ def scan(context: Context, kind: str = "fleet") -> ScanResult:
     _record_new_sets(context, new, scanned)
     scanned.objects, scanned.strays = count.objects, count.strays
     scanned.rescoring = request_rescoring(context)
+    publish_due(context)
     _write_reviews(context, scanned)
     transactions.finish_scan(context.sessions, scan_id, asdict(scanned), datetime.now(UTC))
     log.info("scan_finished", kind=kind, **asdict(scanned))
@@ -214,8 +214,7 @@ def _record_new_sets(context: Context, new: Sequence[ListedSet], scanned: ScanRe
             taken = transactions.take_in(context.sessions, context.store.name, arrivals, context.rules.expected, now)
     except Exception as error:  # one of them fails the commit of all; each alone shows which one it is
         log.warning("sets_not_taken_in", problem=f"{type(error).__name__}: {error}")
-    for work in taken.opened:
-        context.publish(work, "classify")
+    publish_all(context, taken.opened, Queue.CLASSIFY)
     scanned.repaired += len(taken.set_keys)
     for listed in new:
         if listed.ref.set_key not in taken.set_keys:
@@ -247,35 +246,6 @@ def _write_reviews(context: Context, scanned: ScanResult) -> None:
     scanned.reviews_written, scanned.reviews_unwritten = outcome.written, outcome.unwritten
     if outcome.problem:
         log.warning("reviews_not_written", count=outcome.unwritten, problem=outcome.problem)
-
-
-def request_rescoring(context: Context) -> int:
-    """Sets without a verdict by the active model are due again, on a queue that fresh returns overtake; how many."""
-    total = 0
-    while opened := _open_rescoring(context):
-        total += opened
-    return total
-
-
-def _open_rescoring(context: Context) -> int:
-    """One batch of `request_rescoring`."""
-    active = queries.active_model(context.sessions)
-    opened = transactions.open_rescoring(context.sessions, active.id, BATCH) if active else []
-    for work in opened:
-        context.publish(work, "rescore")
-    return len(opened)
-
-
-def open_shadow(context: Context, model_id: int, since: datetime | None = None, share: float = 1.0) -> int:
-    """Ask a candidate for the sets that it has not judged, beside the active model; how many were opened."""
-    total, after = 0, 0
-    while opened := transactions.open_rescoring(
-        context.sessions, model_id, BATCH, since=since, share=share, after=after
-    ):
-        total, after = total + len(opened), opened[-1].set_id
-        for work in opened:
-            context.publish(work, "rescore")
-    return total
 
 
 def scan_if_due(context: Context) -> ScanResult | None:

@@ -18,9 +18,9 @@ from core.model.registry import Promotion, Registry, open_registry
 from core.settings import load_settings
 from db import queries, transactions
 from workers.app import make_app, resources
+from workers.backlog import request_rescoring
 from workers.bootstrap import activate_configured_model, s3_options
 from workers.context import Context
-from workers.pipeline import request_rescoring
 
 RegistryAddress = Annotated[str, typer.Argument(help="The registry: a folder, or s3://bucket/prefix.")]
 Who = Annotated[str | None, typer.Option(help="Who decides this; by default the user's name.")]

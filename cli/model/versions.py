@@ -23,8 +23,8 @@ from db import queries, transactions
 from db.queries import VersionRow
 from reports.comparison import ComparisonReport, comparison_json, write_comparison
 from reports.pictures import open_thumbnailer
-from workers import pipeline
 from workers.app import make_app, resources
+from workers.backlog import open_shadow, request_rescoring
 from workers.bootstrap import activate_configured_model, s3_options
 from workers.context import Context
 
@@ -81,7 +81,7 @@ def shadow(
         return
     candidate = transactions.begin_shadow(context.sessions, identity, read_policy(policy) if policy else own_policy)
     from_day = since.replace(tzinfo=settings.zone) if since else None
-    opened = pipeline.open_shadow(context, candidate, from_day, share)
+    opened = open_shadow(context, candidate, from_day, share)
     typer.echo(f"version {candidate} ({identity.name}) is asked for {opened} returns, beside the active model")
     typer.echo(f"see what would change: walkaround model compare active {candidate} --html compare.html")
 
@@ -140,7 +140,7 @@ def activate(
 
 def rescoring_opened(context: Context, name: str) -> str:
     """Ask the active model for the sets it has not judged; what was done, in words."""
-    opened = pipeline.request_rescoring(context)
+    opened = request_rescoring(context)
     return f"{name} is the active model; {opened} returns will be scored again"
 
 

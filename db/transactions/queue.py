@@ -1,8 +1,9 @@
-"""Work: who scores what next. The rows are the queue and the outbox; messages only ring."""
+"""Work: who scores what next. The rows are the queue and the outbox of its messages."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import product
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, CursorResult, and_, bindparam, case, or_, select, update
@@ -14,6 +15,11 @@ from db.models import ModelVersion, PhotoSet, Queue, Vehicle, Work
 from db.photo_rows import PhotoRow, photo_rows
 from db.session import transaction
 from db.transactions.predictions import adopt_predictions
+
+# So often the time between two messages for the same work is doubled: from 2 minutes to half an hour.
+_DOUBLINGS = 4
+# A worker has taken the message, or a pause begins: the next message is sent as soon as the work is due.
+_UNPUBLISHED: dict[str, Any] = {"last_published": None, "publications": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +73,15 @@ def claim(session: Session, work: WorkKey, lease: timedelta, max_attempts: int) 
         _change(session, _is(work), state=WorkState.DEAD, lease_until=None, last_error=error)
         return None
     token, attempts, failures = row.token + 1, row.attempts + 1, row.failures
-    lease_until = database_now(lease)
-    _change(session, _is(work), state=WorkState.LEASED, token=token, attempts=attempts, lease_until=lease_until)
+    _change(
+        session,
+        _is(work),
+        state=WorkState.LEASED,
+        token=token,
+        attempts=attempts,
+        lease_until=database_now(lease),
+        **_UNPUBLISHED,
+    )
     adopt_predictions(session, work.set_id, work.model_id)
     vehicle = session.get_one(Vehicle, photo_set.vehicle_id)
     return Claim(
@@ -117,6 +130,7 @@ def release(session: Session, claim: Claim, delay: timedelta, error: str, *, is_
         bugs=Work.bugs + int(is_bug),
         suspect_photo_id=None,
         last_error=error,
+        **_UNPUBLISHED,
     )
 
 
@@ -155,43 +169,48 @@ def replay(session: Session, set_id: int) -> WorkKey | None:
         bugs=0,
         suspect_photo_id=None,
         not_before=database_now(),
-        last_published=None,
+        **_UNPUBLISHED,
     )
     return key
 
 
 @transaction
-def due_work(session: Session, limit: int, republish_after: timedelta) -> list[tuple[WorkKey, str]]:
-    """At most `limit` pieces of work that should be running and whose message was not sent within `republish_after`.
+def due_work(session: Session, queue: Queue, limit: int, republish_after: timedelta) -> list[WorkKey]:
+    """At most `limit` pieces of the queue's work that should be running and have no message on its way to a worker.
 
-    First verdicts come before rescoring, the active model before candidates, older work before newer; work for retired
-    models waits. Each is marked as published and comes with the name of its queue.
+    What was never published comes first, the oldest of it first; then that whose message has had no answer, which may
+    be lost: for `republish_after`, and twice as long after each further message. The active model comes before
+    candidates; work for retired models waits. Each is marked as published.
     """
-    rows = session.scalars(
-        select(Work)
-        .join(ModelVersion, ModelVersion.id == Work.model_id)
-        .where(
-            _due(),
-            ModelVersion.state != ModelState.RETIRED,
-            or_(Work.last_published.is_(None), Work.last_published < database_now(-republish_after)),
+    serving = select(ModelVersion.id).where(ModelVersion.state != ModelState.RETIRED)
+    models = session.scalars(serving.order_by(ModelVersion.state, ModelVersion.id)).all()
+    due: list[WorkKey] = []
+    for model_id, unheard in product(models, (Work.last_published.is_(None), _is_unanswered(republish_after))):
+        if len(due) == limit:
+            break
+        rows = session.scalars(
+            select(Work)
+            .where(Work.queue == queue, Work.model_id == model_id, unheard, _due())
+            .order_by(Work.last_published, Work.created_at, Work.set_id)
+            .limit(limit - len(due))
+            .with_for_update(skip_locked=True)
         )
-        .order_by(Work.queue, ModelVersion.state, Work.created_at, Work.set_id)
-        .limit(limit)
-        .with_for_update(of=Work, skip_locked=True)
-    ).all()
-    due = [(WorkKey(row.set_id, row.model_id, row.generation), row.queue.value) for row in rows]
-    _mark_published(session, [key for key, _ in due])
+        due += [WorkKey(row.set_id, row.model_id, row.generation) for row in rows]
+    _change_all(session, due, {"last_published": database_now(), "publications": Work.publications + 1})
     return due
 
 
 @transaction
-def mark_published(session: Session, works: Sequence[WorkKey]) -> None:
-    """Record that a message for each was just sent."""
-    _mark_published(session, works)
+def mark_unpublished(session: Session, works: Sequence[WorkKey]) -> None:
+    """Record that no message was sent for these after all: they are published as soon as there is room."""
+    _change_all(session, works, _UNPUBLISHED)
 
 
-def open_work(session: Session, works: Mapping[WorkKey, Queue]) -> None:
-    """Insert the work rows that are not there yet, as published now: the caller rings. Part of a transaction."""
+def open_work(session: Session, works: Mapping[WorkKey, Queue], *, published: bool = True) -> None:
+    """Insert the work rows that are not there yet. Part of a transaction.
+
+    `published`: the caller sends a message for each as soon as the transaction is committed.
+    """
     statement = insert_for(session, Work).on_conflict_do_nothing()
     now = session.scalar(select(database_now()))
     rows = [
@@ -205,7 +224,8 @@ def open_work(session: Session, works: Mapping[WorkKey, Queue]) -> None:
             "attempts": 0,
             "failures": 0,
             "not_before": now,
-            "last_published": now,
+            "last_published": now if published else None,
+            "publications": int(published),
             "created_at": now,
         }
         for work, queue in works.items()
@@ -242,13 +262,23 @@ def _due() -> ColumnElement[bool]:
     )
 
 
+def _is_unanswered(republish_after: timedelta) -> ColumnElement[bool]:
+    """Whether the newest message was sent so long ago that another one may be sent."""
+    waits = [
+        and_(Work.publications <= sent, Work.last_published < database_now(-republish_after * 2 ** (sent - 1)))
+        for sent in range(1, _DOUBLINGS + 1)
+    ]
+    longest = Work.last_published < database_now(-republish_after * 2**_DOUBLINGS)
+    return and_(Work.last_published < database_now(-republish_after), or_(*waits, longest))
+
+
 def _change(session: Session, which: ColumnElement[bool], **values: Any) -> bool:
     statement = update(Work).where(which).values(values).execution_options(synchronize_session=False)
     result = cast("CursorResult[Any]", session.execute(statement))
     return result.rowcount > 0
 
 
-def _mark_published(session: Session, works: Sequence[WorkKey]) -> None:
+def _change_all(session: Session, works: Sequence[WorkKey], values: Mapping[str, Any]) -> None:
     statement = (
         update(Work)
         .where(
@@ -256,7 +286,7 @@ def _mark_published(session: Session, works: Sequence[WorkKey]) -> None:
             Work.model_id == bindparam("for_model"),
             Work.generation == bindparam("for_generation"),
         )
-        .values(last_published=database_now())
+        .values(values)
     )
     keys = [{"for_set": key.set_id, "for_model": key.model_id, "for_generation": key.generation} for key in works]
     if keys:

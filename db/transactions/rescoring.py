@@ -40,7 +40,7 @@ def open_rescoring(
         WorkKey(set_id, model_id, generation): Queue.CLASSIFY if active and not is_judged else Queue.RESCORE
         for set_id, generation, is_judged in rows
     }
-    open_work(session, opened)
+    open_work(session, opened, published=False)  # there may be millions: the reconciler publishes them bit by bit
     return list(opened)
 
 

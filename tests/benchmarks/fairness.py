@@ -9,18 +9,18 @@ import io
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 
 from PIL import Image
 from sqlalchemy import text
 
-from db import transactions
 from tests.benchmarks.deployed import PHOTOS, Deployed, deployed, durable_postgresql
 from tests.benchmarks.measured import Measured, Table, spread
 from tests.benchmarks.photographs import photographs
 from tests.databases import PostgreSQLServer
 from tests.integration.deployment import WALKAROUND
+from tests.photo_sets import SentMessages
 from workers import pipeline
+from workers.backlog import publish_due
 from workers.bootstrap import activate_configured_model
 
 AT_LOWEST_PRIORITY = ("nice", "-n", "19", *WALKAROUND)
@@ -94,14 +94,13 @@ def _ingest(site: Deployed, key: str) -> None:
 
 
 def _open_backlog(site: Deployed, sets: int, photos: list[bytes]) -> None:
-    """Sets that wait on the queue for what is scored again, rung for; returns when the first has been."""
+    """Sets that wait on the queue for what is scored again, published; returns when the first has been."""
     for number in range(sets):
         site.upload("again", number, photos)
-    pipeline.scan(replace(site.context, publish=lambda *_: None))
+    pipeline.scan(replace(site.context, publish=SentMessages()))
     with site.context.sessions.begin() as session:
         session.execute(text("UPDATE work SET queue = 'rescore', last_published = NULL WHERE state = 'pending'"))
-    for work, queue in transactions.due_work(site.context.sessions, sets, timedelta(0)):
-        site.context.publish(work, queue)
+    publish_due(site.context)
     site.wait_for_verdicts("again", 1, _PATIENCE_S)
 
 

@@ -31,6 +31,7 @@ from tests.benchmarks.measured import Measured, Spread, Table, spread
 from tests.benchmarks.photographs import photographs
 from tests.benchmarks.whole_run import Variant, model_for
 from tests.databases import PostgreSQLServer
+from tests.photo_sets import all_due
 from workers import pipeline
 from workers.context import Context, Scoring
 from workers.scoring import score_set
@@ -88,7 +89,7 @@ def _without_a_queue(server: PostgreSQLServer, size: Size) -> Iterator[Step]:
         for number in range(size.rounds):
             _upload(site, f"round-{number}", size.sets)
             pipeline.scan(context)
-            due = [work for work, _ in transactions.due_work(context.sessions, size.sets, timedelta(seconds=-1))]
+            due = [work for work, _ in all_due(context.sessions, timedelta(seconds=-1))]
             some, others = due[: size.sets // 2], due[size.sets // 2 :]
             started = time.process_time()
             for work in some:

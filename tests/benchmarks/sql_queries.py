@@ -11,6 +11,7 @@ from typing import Any
 from psycopg import ClientCursor
 from sqlalchemy import Engine, event
 
+from db.models import Queue
 from db.session import Sessions, make_sessions
 from db.transactions import due_work, open_rescoring, sets_due
 from db.transactions.reuse import mark_reused
@@ -28,7 +29,7 @@ def workers_queries(engine: Engine, active_model: int) -> dict[str, str]:
     """The first SELECT that each of the workers' questions sends, with its values in place."""
     questions: dict[str, Callable[[Sessions], Any]] = {
         "mark_reused": _search_for_ten,
-        "due_work": lambda sessions: due_work(sessions, 500, timedelta(minutes=5)),
+        "due_work": lambda sessions: due_work(sessions, Queue.CLASSIFY, 500, timedelta(minutes=5)),
         "sets_due": lambda sessions: sets_due(sessions, datetime.now(UTC), 200),
         "open_rescoring": lambda sessions: open_rescoring(sessions, active_model, 100),
     }

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from db import queries, transactions
 from db.session import Sessions
 from db.transactions import Finish
-from tests.photo_sets import LEASE, NOW, POLICY, scored
+from tests.photo_sets import LEASE, NOW, POLICY, all_due, scored
 
 Row = dict[str, Any]
 
@@ -38,7 +38,7 @@ def finish_everything(sessions: Sessions, max_attempts: int) -> Counter[Finish]:
         let_leases_run_out(sessions)
         _make_due(sessions)
         transactions.open_rescoring(sessions, model.id, 1000)
-        due = [work for work, _ in transactions.due_work(sessions, 1000, timedelta(0)) if work.model_id == model.id]
+        due = [work for work, _ in all_due(sessions, timedelta(0)) if work.model_id == model.id]
         if not due:
             return outcomes
         for work in due:

@@ -35,7 +35,7 @@ BUGS = {
         "        self._settle(messages, dict.fromkeys(outcomes, Outcome.INGESTED))\n"
         "        for ref, outcome in self._ingest_all(list(named)):",
     ),
-    "reconciler_off": ("workers.pipeline", "    for work, queue in due:\n", "    for work, queue in due[:0]:\n"),
+    "reconciler_off": ("workers.backlog", "publish_all(context, due, queue)", "publish_all(context, due[:0], queue)"),
     "size_not_compared": ("workers.scoring", "if len(blob.data) != photo.size:", "if len(blob.data) < 0:"),
 }
 

@@ -22,7 +22,7 @@ from tests.faults import figures
 from tests.faults.ledger_of_rows import doubled, finish_everything, frozen_rows, rows, undecided
 from tests.faults.seeds import seeds
 from tests.faults.system import Figures
-from tests.photo_sets import LEASE, NOW, POLICY, arrive, register, scored, set_ref, stored
+from tests.photo_sets import LEASE, NOW, POLICY, all_due, arrive, register, scored, set_ref, stored
 
 THREADS = 16
 SETS = 15
@@ -99,8 +99,8 @@ class Actor:
         self.reviews[key] = (set_id, label.value)
 
     def reconcile(self) -> None:
-        """Publisher for what is due, and let all leases run out now and then."""
-        transactions.due_work(self._sessions, 100, timedelta(0))
+        """Publish what is due, and let all leases run out now and then."""
+        all_due(self._sessions, timedelta(0))
         if self._rng.random() < 0.2:
             transactions.end_leases(self._sessions)
 

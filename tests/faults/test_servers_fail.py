@@ -1,7 +1,9 @@
 """Scenarios 6 to 10: the broker, the database and the photo store die, hang and lie."""
 
 import os
+import shutil
 import time
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -32,6 +34,39 @@ def test_the_broker_dies(run: System, seed: int) -> None:
                 run.figures.counts["messages lost"] += run.flush_broker()
             _works_again(run)
         run.finish_well()
+
+
+@pytest.mark.scenario("22 broker at maxmemory, READONLY, MISCONF")
+@seeds()
+def test_the_broker_takes_no_writes(run: System, seed: int) -> None:
+    """It answers, and refuses: full, a replica after a failover, or with a disk that it cannot save to."""
+    run.start_all()
+    with run.supervised():
+        for (kind, break_it, mend), returns in zip(_refusals(run), _thirds(run), strict=True):
+            break_it()
+            run.fault(kind)
+            run.upload(returns)
+            run.wait_until(lambda: run.count("SELECT count(*) FROM photo_set") >= run.figures.sets)
+            time.sleep(run.rng.uniform(3.0, 8.0))
+            mend()
+            run.fault_times[-1] = run.now()
+            _works_again(run)
+        run.finish_well()
+
+
+def _refusals(run: System) -> Iterator[tuple[str, Callable[[], object], Callable[[], object]]]:
+    """Each refusal's name, how it comes about, and how it is mended."""
+    client = run.broker.client()
+    yield "maxmemory", lambda: client.config_set("maxmemory", "1mb"), lambda: client.config_set("maxmemory", "0")
+    yield "READONLY", lambda: client.replicaof("127.0.0.1", "1"), lambda: client.replicaof("NO", "ONE")
+
+    def fail_to_save() -> None:
+        shutil.rmtree(run.folder / "valkey")  # the server stands in a folder that is gone
+        client.config_set("save", "1 1")
+        client.bgsave()
+        run.wait_until(lambda: client.info("persistence")["rdb_last_bgsave_status"] == "err")
+
+    yield "MISCONF", fail_to_save, lambda: client.config_set("stop-writes-on-bgsave-error", "no")
 
 
 @pytest.mark.scenario("7 half-open connections to the broker")

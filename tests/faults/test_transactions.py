@@ -27,7 +27,7 @@ from db.models import Base
 from db.session import Sessions, engine_of, make_sessions
 from db.transactions import Claim, Finish, WorkKey
 from tests.faults.ledger_of_rows import doubled, finish_everything, frozen_rows, let_leases_run_out, rows, undecided
-from tests.photo_sets import LEASE, NOW, POLICY, arrive, register, scored, set_ref, stored
+from tests.photo_sets import LEASE, NOW, POLICY, all_due, arrive, register, scored, set_ref, stored
 
 SETS = st.integers(1, 3)
 NAMES = st.sampled_from("abc")
@@ -136,10 +136,10 @@ class Transactions(RuleBasedStateMachine):
 
     @rule(claimed=claims)
     def reconcile(self, claimed: Claim) -> None:
-        """Everything that runs is left alone until its lease ends, and is rung for then."""
+        """Everything that runs is left alone until its lease ends, and is published then."""
         running = [row for row in rows(self.sessions, "work") if row["state"] == "leased"]
         self._let_leases_run_out()
-        due = {work for work, _ in transactions.due_work(self.sessions, 1000, timedelta(0))}
+        due = {work for work, _ in all_due(self.sessions, timedelta(0))}
         active = {row["id"] for row in rows(self.sessions, "model_version") if row["state"] == "active"}
         ours = {WorkKey(row["set_id"], row["model_id"], row["generation"]) for row in running}
         assert {work for work in ours if work.model_id in active} <= due, "a message would be lost for ever"

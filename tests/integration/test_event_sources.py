@@ -1,7 +1,6 @@
 """The same uploads through SQS and through the webhook leave the same rows."""
 
 import asyncio
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote_plus
@@ -14,8 +13,8 @@ from sqlalchemy import text
 
 from core.events import changed_sets
 from core.settings import Settings
-from db.transactions import WorkKey
 from tests.integration.deployment import queue_of, s3_settings
+from tests.photo_sets import SentMessages
 from tests.servers import S3Server
 from web.webhook import make_webhook
 from workers import pipeline
@@ -36,16 +35,8 @@ ROWS = {
 }
 
 
-@dataclass
-class Bells:
-    published: list[WorkKey] = field(default_factory=list)
-
-    def __call__(self, work: WorkKey, queue: str) -> None:
-        self.published.append(work)
-
-
 def context_on(url: str, settings: Settings) -> Context:
-    return make_context(settings.model_copy(update={"database_url": SecretStr(url)}), Bells())
+    return make_context(settings.model_copy(update={"database_url": SecretStr(url)}), SentMessages())
 
 
 @pytest.fixture

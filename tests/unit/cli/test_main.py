@@ -19,7 +19,7 @@ from core.domain import SetRef
 from core.settings import SHIPPED_MODEL
 from db import transactions
 from db.session import make_engine, make_sessions
-from tests.photo_sets import MARKED, NOW, must_claim, register, stored
+from tests.photo_sets import MARKED, NOW, all_due, must_claim, register, stored
 from tests.servers import S3Server
 
 COMMANDS = [
@@ -242,7 +242,7 @@ def test_replay_makes_due_again_what_was_given_up(walkaround: CommandLine, photo
     ).opened
     transactions.bury(sessions, must_claim(sessions, work), "a reason")
     assert walkaround.run("replay")[:2] == (0, "car/: due again\n")
-    assert transactions.due_work(sessions, 10, timedelta(0)) == [(work, "classify")]
+    assert all_due(sessions, timedelta(0)) == [(work, "classify")]
     assert walkaround.run("replay")[:2] == (0, "nothing was given up\n")
 
 

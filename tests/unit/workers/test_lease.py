@@ -15,7 +15,7 @@ from db import transactions
 from db.models import Work
 from db.session import Sessions
 from db.transactions import Claim
-from tests.photo_sets import arrive, must_claim, register, set_ref, stored
+from tests.photo_sets import SentMessages, arrive, must_claim, register, set_ref, stored
 from workers import lease
 from workers.context import Context
 from workers.lease import kept_lease
@@ -27,9 +27,7 @@ PATIENCE_S = 60.0
 @pytest.fixture
 def context(sessions: Sessions) -> Context:
     settings = load_settings().model_copy(update={"lease": LEASE})
-    return Context(
-        settings, MemoryPhotoStore(), KeyLayout(), CompletionRules(), sessions, publish=lambda work, queue: None
-    )
+    return Context(settings, MemoryPhotoStore(), KeyLayout(), CompletionRules(), sessions, publish=SentMessages())
 
 
 @pytest.fixture

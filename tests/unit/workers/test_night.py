@@ -28,6 +28,7 @@ from db import queries, transactions
 from db.session import Sessions
 from tests.house import GREEN, LONG_AGO, POLICY, RED, House
 from tests.integration.workers.test_outgoing import SECRET, Receiver
+from tests.photo_sets import SentMessages
 from tests.servers import S3Server
 from workers import pipeline
 from workers.audit import audit
@@ -42,7 +43,7 @@ def house(sessions: Sessions, request: pytest.FixtureRequest) -> Iterator[House]
     classifier = FixedClassifier()
     model_id = transactions.register_model(sessions, classifier.identity, POLICY)
     transactions.activate_model(sessions, model_id)
-    published: list[tuple[transactions.WorkKey, str]] = []
+    published = SentMessages()
     settings = load_settings(timezone="Europe/Riga", scan_at=time(2, 30), decode_processes=1)
     context = Context(
         settings,
@@ -50,7 +51,7 @@ def house(sessions: Sessions, request: pytest.FixtureRequest) -> Iterator[House]
         KeyLayout(request.param),
         CompletionRules(),
         sessions,
-        lambda work, queue: published.append((work, queue)),
+        published,
     )
     with ThreadPoolExecutor(2) as fetchers:
         yield House(context, Scoring(model_id, classifier, POLICY, InlinePhotoLoader(), fetchers), store, published)

@@ -3,26 +3,24 @@
 import hashlib
 import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
 
 from core.completeness import CompletionRules
-from core.domain import Blob, ClosedBy, Label, ModelIdentity
+from core.domain import Blob, ClosedBy, Label
 from core.errors import (
     InvalidKey,
-    PromotionRefused,
     StoreUnavailable,
 )
 from core.policy import Policy
-from core.settings import load_settings
 from core.testing.fixed_classifier import FixedClassifier
 from core.testing.memory_store import MemoryPhotoStore
 from db import queries, transactions
 from db.session import Sessions
-from db.transactions import Finish, WorkKey
-from tests.house import GREEN, POLICY, RED, SET, House, photo
+from db.transactions import Finish
+from tests.house import GREEN, RED, SET, House, photo
 from workers import pipeline
 
 
@@ -200,117 +198,6 @@ def test_work_of_another_model_is_left_to_its_workers(house: House) -> None:
     ((work, _),) = house.published
     assert pipeline.classify(house.context, other, work) is None
     assert pipeline.classify(house.context, house.scoring, work) is Finish.VERDICT
-
-
-def shadow(house: House, identity: ModelIdentity, policy: Policy) -> int:
-    candidate = transactions.begin_shadow(house.context.sessions, identity, policy)
-    pipeline.open_shadow(house.context, candidate)
-    assert {queue for _, queue in house.published} <= {"rescore"}
-    return candidate
-
-
-def test_a_candidate_scores_beside_the_active_model_and_changes_nothing_people_see(house: House) -> None:
-    house.put("1.jpg", RED)
-    house.ingest()
-    house.answer()
-    shown = queries.current_verdicts(house.context.sessions)
-    classifier = FixedClassifier(name="second")
-    candidate = shadow(house, classifier.identity, Policy(damaged_at=1.0, clear_below=1.0))
-    assert house.answer() == [None], "the active model's workers leave it alone"
-    work = WorkKey(shown[0].set_id, candidate, 1)
-    beside = replace(
-        house.scoring, model_id=candidate, classifier=classifier, policy=Policy(damaged_at=1, clear_below=1)
-    )
-    assert pipeline.classify(house.context, beside, work) is Finish.VERDICT
-    assert queries.current_verdicts(house.context.sessions) == shown
-    assert house.audit().passed
-    assert pipeline.open_shadow(house.context, candidate) == 0, "asked once"
-    transactions.activate_model(house.context.sessions, candidate)
-    assert house.labels() == {SET: Label.CLEAR}
-    assert transactions.reactivate_previous(house.context.sessions) == shown[0].model_id
-    assert queries.current_verdicts(house.context.sessions) == shown
-    assert house.audit().passed
-
-
-def test_a_candidates_ring_that_an_active_worker_dropped_comes_again_later(house: House) -> None:
-    """So docs/deploy.md gives `rescore` to the candidate's workers."""
-    house.put("1.jpg", RED)
-    house.ingest()
-    house.answer()
-    classifier = FixedClassifier(name="second")
-    candidate = shadow(house, classifier.identity, POLICY)
-    assert house.answer() == [None], "an active model's worker took it and dropped it"
-    assert pipeline.reconcile(house.context).published == 0, "rung for within WALKAROUND_REPUBLISH_AFTER"
-    later = replace(house.context, settings=load_settings(republish_after=0))
-    assert pipeline.reconcile(later).published == 1
-    ((work, queue),) = house.published
-    assert (work.model_id, queue) == (candidate, "rescore")
-    house.scoring = replace(house.scoring, model_id=candidate, classifier=classifier)
-    assert house.answer() == [Finish.VERDICT]
-    assert pipeline.reconcile(later).published == 0
-
-
-def test_another_policy_over_the_same_weights_needs_no_photo(house: House) -> None:
-    house.put("1.jpg", RED)
-    house.put("2.jpg", GREEN)
-    house.ingest()
-    house.answer()
-    candidate = shadow(house, house.scoring.classifier.identity, Policy(damaged_at=1.0, clear_below=1.0))
-    house.store.remove(SET + "1.jpg")  # would be missed if any photo were asked for
-    house.store.remove(SET + "2.jpg")
-    assert house.answer() == [Finish.VERDICT], "by the workers that hold those weights already"
-    with house.context.sessions() as session:
-        stored = session.execute(text("SELECT label, model_id FROM verdict ORDER BY id")).all()
-    assert [tuple(row) for row in stored] == [("damaged", 1), ("clear", candidate)]
-    transactions.activate_model(house.context.sessions, candidate)
-    for name, data in (("1.jpg", RED), ("2.jpg", GREEN), ("3.jpg", photo(50, seed=7))):
-        house.put(name, data)
-    house.ingest()
-    assert house.answer() == [Finish.VERDICT], "fresh returns too, by the policy that is active now"
-    assert house.labels() == {SET: Label.CLEAR}
-
-
-def test_a_shadow_can_be_of_a_share_and_of_what_is_new(house: House) -> None:
-    for number in range(40):
-        key = f"returns/harbour/V-{number}/r1/"
-        house.put("1.jpg", GREEN, key)
-        house.ingest(key)
-    house.published.clear()
-    candidate = transactions.begin_shadow(house.context.sessions, FixedClassifier(name="second").identity, POLICY)
-    assert pipeline.open_shadow(house.context, candidate, since=datetime.now(UTC) + timedelta(days=1)) == 0
-    some = pipeline.open_shadow(house.context, candidate, share=0.25)
-    assert 5 <= some <= 15
-    assert pipeline.open_shadow(house.context, candidate, share=0.25) == 0, "the same share"
-    assert pipeline.open_shadow(house.context, candidate) == 40 - some
-    assert len({work.set_id for work, _ in house.published}) == 40
-
-
-def test_a_shadow_that_ended_is_rung_for_no_more(house: House) -> None:
-    house.put("1.jpg", GREEN)
-    house.ingest()
-    house.answer()
-    candidate = shadow(house, FixedClassifier(name="second").identity, POLICY)
-    at_once = timedelta(seconds=-1)
-    assert [queue for _, queue in transactions.due_work(house.context.sessions, 9, at_once)] == ["rescore"]
-    transactions.end_shadow(house.context.sessions, candidate)
-    assert transactions.due_work(house.context.sessions, 9, at_once) == []
-    with pytest.raises(PromotionRefused, match="gives the verdicts"):
-        transactions.end_shadow(house.context.sessions, house.scoring.model_id)
-    with pytest.raises(PromotionRefused, match="gives the verdicts already"):
-        transactions.begin_shadow(house.context.sessions, house.scoring.classifier.identity, POLICY)
-
-
-def test_the_active_models_work_is_rung_for_before_a_candidates(house: House) -> None:
-    house.put("1.jpg", GREEN)
-    house.ingest()
-    house.answer()
-    candidate = shadow(house, FixedClassifier(name="second").identity, POLICY)
-    third = transactions.register_model(house.context.sessions, FixedClassifier(name="third").identity, POLICY)
-    transactions.activate_model(house.context.sessions, third)
-    pipeline.request_rescoring(house.context)
-    due = transactions.due_work(house.context.sessions, 1, timedelta(seconds=-1))
-    assert [work.model_id for work, _ in due] == [third]
-    assert third != candidate
 
 
 @pytest.mark.parametrize("key", ["elsewhere/1.jpg", "returns/f/v/../r/1.jpg", "returns/f/1.jpg"])

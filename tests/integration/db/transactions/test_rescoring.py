@@ -7,11 +7,11 @@ from db import queries
 from db.session import Sessions
 from db.transactions import (
     activate_model,
-    due_work,
     open_rescoring,
 )
 from tests.photo_sets import (
     OPEN,
+    all_due,
     arrive,
     judge,
     register,
@@ -41,9 +41,9 @@ def test_a_swap_and_a_roll_back_leave_old_verdicts_and_lose_no_work(sessions: Se
     before = rows(sessions, "verdict")
     second = register(sessions, "second", ModelState.CANDIDATE)
     activate_model(sessions, second)
-    assert due_work(sessions, 10, timedelta(seconds=-1)) == [], "the retired model's work waits"
+    assert all_due(sessions, timedelta(seconds=-1)) == [], "the retired model's work waits"
     opened = open_rescoring(sessions, second, 10)
-    assert [(key.set_id, queue) for key, queue in due_work(sessions, 10, timedelta(seconds=-1))] == [
+    assert [(key.set_id, queue) for key, queue in all_due(sessions, timedelta(seconds=-1))] == [
         (opened[1].set_id, "classify"),  # nobody has judged this one
         (opened[0].set_id, "rescore"),
     ]
@@ -51,4 +51,4 @@ def test_a_swap_and_a_roll_back_leave_old_verdicts_and_lose_no_work(sessions: Se
     assert rows(sessions, "verdict")[:1] == before
     activate_model(sessions, first)
     assert [row.model_id for row in queries.current_verdicts(sessions)] == [first]
-    assert due_work(sessions, 10, timedelta(seconds=-1)) == [(waiting, "classify")]
+    assert all_due(sessions, timedelta(seconds=-1)) == [(waiting, "classify")]
