@@ -61,7 +61,7 @@ def read_network(data: bytes, origin: str) -> FoldedNetwork:
     """Fold a verified `.keras` file's bytes. Raises `ModelUnusable` where it holds another network."""
     with _expected_network(origin):
         layers, weights = _layers(data, origin)
-        steps, convolutions = _fold(_backbone_steps(layers[0]["config"]), weights)
+        steps, convolutions = _fold(read_steps(layers[0]["config"]), weights)
         return FoldedNetwork(tuple(steps), convolutions, _head(layers[3:], weights))
 
 
@@ -100,7 +100,8 @@ def _layers(data: bytes, origin: str) -> tuple[list[dict[str, Any]], Weights]:
     return layers, read_weights(data, origin)
 
 
-def _backbone_steps(config: dict[str, Any]) -> list[Step]:
+def read_steps(config: dict[str, Any]) -> list[Step]:
+    """The layers of a functional Keras model from its configuration (`get_config`, or as stored), in its order."""
     steps = []
     for layer in config["layers"]:
         calls = layer["inbound_nodes"]
@@ -128,29 +129,32 @@ def _fold(steps: list[Step], weights: Weights) -> tuple[list[Step], dict[str, Co
             (source,) = inputs
             if source not in convolutions or consumers[step.inputs[0]] != 1:
                 raise ValueError(f"{step.name} does not follow a convolution of its own")
-            scale, shift = _normalisation(step.settings, weights[step.name])
-            before = convolutions[source]
-            # In place: no second copy of the network.
-            np.multiply(before.kernel, scale, out=before.kernel, casting="same_kind")
-            convolutions[source] = Convolution(before.kernel, (before.bias * scale + shift).astype(np.float32))
+            folded_in = normalisation(weights[step.name], step.settings["epsilon"])
+            convolutions[source] = fold_normalisation(convolutions[source], *folded_in)
             alias[step.name] = source
             continue
         folded.append(replace(step, inputs=inputs))
     return folded, convolutions
 
 
-def _normalisation(settings: dict[str, Any], weights: list[NDArray[Any]]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """BatchNormalization with moving statistics as scale * x + shift, in float64."""
+def normalisation(weights: list[NDArray[Any]], epsilon: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """BatchNormalization with moving statistics as scale * x + shift. `weights` are gamma, beta, mean and variance."""
     gamma, beta, mean, variance = (array.astype(np.float64) for array in weights)
-    scale = gamma / np.sqrt(variance + settings["epsilon"])
+    scale = gamma / np.sqrt(variance + epsilon)
     return scale, beta - mean * scale
 
 
+def fold_normalisation(convolution: Convolution, scale: NDArray[np.float64], shift: NDArray[np.float64]) -> Convolution:
+    """The convolution followed by scale * x + shift, as one. Its kernel is changed in place: no second network."""
+    np.multiply(convolution.kernel, scale, out=convolution.kernel, casting="same_kind")
+    return Convolution(convolution.kernel, (convolution.bias * scale + shift).astype(np.float32))
+
+
 def _head(layers: list[dict[str, Any]], weights: Weights) -> Head:
-    normalisation, *dense = [layer["config"] for layer in layers]
+    first, *dense = [layer["config"] for layer in layers]
     if [layer["activation"] for layer in dense] != ["relu", "relu", "sigmoid"]:
         raise ValueError("the head's activations are not relu, relu, sigmoid")
-    scale, shift = _normalisation(normalisation, weights[normalisation["name"]])
+    scale, shift = normalisation(weights[first["name"]], first["epsilon"])
     parts = [array.astype(np.float32) for layer in dense for array in weights[layer["name"]]]
     w1, b1, w2, b2, w3, b3 = parts
     return Head(scale.astype(np.float32), shift.astype(np.float32), w1, b1, w2, b2, w3, b3)

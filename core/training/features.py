@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from core.domain import Pixels, ViewPlan
 from core.errors import DatasetInvalid
+from core.model.folding import Convolution, fold_normalisation, normalisation, read_steps
 from core.model.network import FROZEN_LAYERS, preprocess
 from core.photos.decode import make_views, min_side_for
 from core.training.augmentation import CLOSE_UP, WIDE, augment
@@ -180,17 +181,18 @@ def frozen_stages(network: "keras.Sequential") -> Callable[[Pixels], NDArray[np.
     import keras
     import tensorflow as tf
 
-    layers = network.layers[0].layers[:FROZEN_LAYERS]
-    kernels = {layer.name: _folded(network.layers[0], layer) for layer in layers if layer.name.endswith("_conv")}
+    backbone = network.layers[0]
+    layers = backbone.layers[:FROZEN_LAYERS]
+    kernels = {layer.name: _folded(backbone, layer) for layer in layers if layer.name.endswith("_conv")}
+    sources = {step.name: step.inputs for step in read_steps(backbone.get_config())}
 
     @tf.function(autograph=False, reduce_retracing=True)  # type: ignore[untyped-decorator]
     def forward(inputs: "tf.Tensor") -> "tf.Tensor":
         outputs: dict[str, Any] = {layers[0].name: inputs}
         for layer in layers[1:]:
-            sources = layer.input if isinstance(layer.input, list) else [layer.input]
-            arrived = [outputs[tensor._keras_history.operation.name] for tensor in sources]
+            arrived = [outputs[name] for name in sources[layer.name]]
             if layer.name in kernels:
-                kernel, bias = (tf.constant(part) for part in kernels[layer.name])
+                kernel, bias = tf.constant(kernels[layer.name].kernel), tf.constant(kernels[layer.name].bias)
                 convolved = tf.nn.conv2d(arrived[0], kernel, layer.strides, layer.padding.upper())
                 outputs[layer.name] = tf.nn.bias_add(convolved, bias)
             elif isinstance(layer, keras.layers.BatchNormalization):
@@ -202,10 +204,8 @@ def frozen_stages(network: "keras.Sequential") -> Callable[[Pixels], NDArray[np.
     return lambda pixels: np.asarray(forward(tf.constant(preprocess(pixels))))
 
 
-def _folded(backbone: "keras.Model", convolution: "keras.layers.Conv2D") -> tuple[Features, Features]:
-    """Kernel and bias of a convolution together with the BatchNormalization named like it."""
-    normalisation = backbone.get_layer(convolution.name.removesuffix("conv") + "bn")
-    kernel, bias = (weights.astype(np.float64) for weights in convolution.get_weights())
-    gamma, beta, mean, variance = (weights.astype(np.float64) for weights in normalisation.get_weights())
-    scale = gamma / np.sqrt(variance + normalisation.epsilon)
-    return (kernel * scale).astype(np.float32), ((bias - mean) * scale + beta).astype(np.float32)
+def _folded(backbone: "keras.Model", layer: "keras.layers.Conv2D") -> Convolution:
+    """A convolution together with the BatchNormalization named like it."""
+    following = backbone.get_layer(layer.name.removesuffix("conv") + "bn")
+    scale, shift = normalisation(following.get_weights(), following.epsilon)
+    return fold_normalisation(Convolution(*layer.get_weights()), scale, shift)

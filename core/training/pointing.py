@@ -66,15 +66,10 @@ def pointing_shares(artefact: Artefact, outlined: Sequence[OutlinedPhoto]) -> di
 
 
 def inside(outlined: OutlinedPhoto, x: float, y: float) -> bool:
-    """Whether a point (shares of width and height) lies in any polygon: even-odd rule."""
-    for polygon in outlined.polygons:
-        first, second = polygon, np.roll(polygon, -1, axis=0)
-        straddles = (first[:, 1] > y) != (second[:, 1] > y)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            crossing = first[:, 0] + (y - first[:, 1]) * (second[:, 0] - first[:, 0]) / (second[:, 1] - first[:, 1])
-        if np.count_nonzero(straddles & (x < crossing)) % 2:
-            return True
-    return False
+    """Whether a point (shares of width and height) lies in any polygon."""
+    from matplotlib.path import Path as Outline
+
+    return any(Outline(polygon).contains_point((x, y)) for polygon in outlined.polygons)
 
 
 def _outlined(folder: Path, item: dict[str, object]) -> OutlinedPhoto:

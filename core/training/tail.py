@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from core.model.folding import read_steps
 from core.model.network import FROZEN_LAYERS
 from core.model.pooling import Pooling
 
@@ -36,8 +37,9 @@ def build_tail(network: "keras.Sequential") -> "keras.Model":
     side = features_side(backbone.input_shape[1])
     features = keras.Input((side, side, backbone.get_layer(FROZEN_OUTPUT).output.shape[-1]))
     outputs = {FROZEN_OUTPUT: features}
+    sources = {step.name: step.inputs for step in read_steps(backbone.get_config())}
     for layer in backbone.layers[FROZEN_LAYERS:]:
-        inputs = [outputs[tensor._keras_history.operation.name] for tensor in _as_list(layer.input)]
+        inputs = [outputs[name] for name in sources[layer.name]]
         outputs[layer.name] = _copy(layer)(inputs[0] if len(inputs) == 1 else inputs)
     result = outputs[backbone.layers[-1].name]
     for layer in head[:-1]:
@@ -131,7 +133,3 @@ def _move_weights(network: "keras.Sequential", tail: "keras.Model") -> None:
 def _tail_layers(network: "keras.Sequential") -> dict[str, "keras.layers.Layer"]:
     backbone, *head = network.layers
     return {layer.name: layer for layer in [*backbone.layers[FROZEN_LAYERS:], *head]}
-
-
-def _as_list(tensors: object) -> list["keras.KerasTensor"]:
-    return list(tensors) if isinstance(tensors, list | tuple) else [tensors]

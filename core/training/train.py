@@ -127,7 +127,9 @@ class _Run:
         layers = head_layers(tail)
         conv5 = keras.Model(tail.input, layers[0].input)
         chosen = np.array([index for pair in self._clean for index in pair])
-        pooled = _in_batches(conv5, self._cache, chosen, lambda done, total: self._report("head: looks", done, total))
+        pooled = _in_batches(
+            _inference(conv5), self._cache, chosen, lambda done, total: self._report("head: looks", done, total)
+        )
         targets = self._damaged[chosen].astype(np.float32)[:, None]
         members = fit_members(
             pooled, targets, self._recipe, lambda done, total: self._report("head: members", done, total)
@@ -142,15 +144,14 @@ class _Run:
         history = self._read_history()
         if len(history) > self._recipe.epochs:
             return history
-        checkpoint = self._workspace / "checkpoint.keras"
         if history:
-            bag = keras.saving.load_model(checkpoint)
+            bag = keras.saving.load_model(self._checkpoint(len(history) - 1))
             tail = bag.get_layer(tail.name)
         else:
             bag = build_bag(tail, self._recipe.views_drawn, self._recipe.pooling)
             steps = len(_steps(self._draw(1), self._recipe.looks))
             _compile(bag, _optimizer(self._recipe, steps * self._recipe.epochs), self._recipe)
-        judge = build_bag(tail, self._judged.views, self._recipe.pooling)
+        judge = _inference(build_bag(tail, self._judged.views, self._recipe.pooling))
         for epoch in range(len(history), self._recipe.epochs + 1):
             dropout = head_layers(tail)[0]
             dropout.seed_generator.state.assign([self._recipe.seed, epoch])  # a checkpoint does not keep it
@@ -159,9 +160,13 @@ class _Run:
             accuracy = float(((logits > 0) == self._truth).mean())
             history.append(Epoch(loss, log_loss(logits, self._truth), accuracy))
             _write(self._workspace / f"epoch{epoch}.weights.h5", tail.save_weights)
-            _write(checkpoint, bag.save)
-            self._write_history(history)
+            _write(self._checkpoint(epoch), bag.save)
+            self._write_history(history)  # last: until it is written, a run goes on from the epoch before
+            self._checkpoint(epoch - 1).unlink(missing_ok=True)
         return history
+
+    def _checkpoint(self, epoch: int) -> Path:
+        return self._workspace / f"checkpoint{epoch}.keras"
 
     def _one_epoch(self, bag: "keras.Model", epoch: int) -> float:
         """One pass over what the epoch draws; its mean loss."""
@@ -252,26 +257,36 @@ def _steps(order: NDArray[np.intp], batch: int) -> list[NDArray[np.intp]]:
     return [order[at : at + batch] for at in range(0, len(order) - batch + 1, batch)] or [order]
 
 
+def _inference(model: "keras.Model") -> Callable[[Features], Features]:
+    """The model's (first) output for whole looks (n, views, ...). A model of single views gives (n, views, ...) too.
+
+    Made once for each model: TensorFlow traces every new function again.
+    """
+    import tensorflow as tf
+
+    forward = tf.function(lambda features: model(features, training=False), reduce_retracing=True)
+
+    def of_looks(features: Features) -> Features:
+        return np.asarray(forward(tf.constant(features))[0])
+
+    def of_views(features: Features) -> Features:
+        answer = np.asarray(forward(tf.constant(features.reshape(-1, *features.shape[2:]))))
+        return answer.reshape(*features.shape[:2], *answer.shape[1:])
+
+    return of_views if len(model.input_shape) == 4 else of_looks
+
+
 def _in_batches(
-    model: "keras.Model",
+    infer: Callable[[Features], Features],
     cache: FeatureCache,
     looks: NDArray[np.intp],
     advance: Callable[[int, int], object] = lambda *_: None,
 ) -> Features:
-    """The model's (first) output for whole looks. A model of single views gives (looks, views, ...)."""
-    import tensorflow as tf
-
-    by_view = len(model.input_shape) == 4
-    forward = tf.function(lambda features: model(features, training=False), reduce_retracing=True)
+    """What `infer` gives for these looks of the cache, a batch at a time."""
     parts = []
     step = max(1, BATCH // cache.views)
     for at in range(0, len(looks), step):
-        features = cache.read(looks[at : at + step])
-        if by_view:
-            answer = forward(tf.constant(features.reshape(-1, *features.shape[2:]))).numpy()
-            parts.append(answer.reshape(*features.shape[:2], *answer.shape[1:]))
-        else:
-            parts.append(forward(tf.constant(features))[0].numpy())
+        parts.append(infer(cache.read(looks[at : at + step])))
         advance(min(at + step, len(looks)), len(looks))
     return np.concatenate(parts)
 

@@ -8,7 +8,7 @@ from core.domain import ViewPlan
 from core.errors import DatasetInvalid
 from core.model.network import build_network
 from core.training.dataset import Sample
-from core.training.train import TrainingResult, train, use_bfloat16
+from core.training.train import TrainingResult, _inference, train, use_bfloat16
 from tests.unit.core.training.conftest import RECIPE
 
 PLAN = ViewPlan(64, tiles=2)
@@ -50,6 +50,48 @@ def test_a_killed_run_goes_on_to_the_same_end(
     assert phases == {"epoch 2 of 2"}  # neither looks nor head nor the first epoch were done again
     for ours, theirs in zip(resumed.epochs, trained.epochs, strict=True):
         assert ours.val_loss == pytest.approx(theirs.val_loss, abs=1e-3)
+
+
+def test_a_run_killed_between_checkpoint_and_history_trains_no_epoch_twice(
+    samples: list[Sample], base: Path, trained: TrainingResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The checkpoint is of an epoch that history.json does not know: the run goes on from the one before."""
+    write = Path.write_text
+
+    def kill_before_the_second_epoch_is_told(path: Path, text: str) -> int:
+        if path.name == "new-history.json" and len(json.loads(text)) == 3:
+            raise Killed
+        return write(path, text)
+
+    monkeypatch.setattr(Path, "write_text", kill_before_the_second_epoch_is_told)
+    with pytest.raises(Killed):
+        train(samples, RECIPE, tmp_path, base)
+    monkeypatch.undo()
+    resumed = train(samples, RECIPE, tmp_path, base)
+    for ours, theirs in zip(resumed.epochs, trained.epochs, strict=True):
+        assert ours.val_loss == pytest.approx(theirs.val_loss, abs=1e-3)
+    assert [path.name for path in tmp_path.glob("checkpoint*")] == ["checkpoint2.keras"], "one is kept"
+
+
+def test_a_model_is_traced_once_for_all_its_batches() -> None:
+    """A function made anew for each epoch is traced anew, which takes seconds and which TensorFlow warns of."""
+    import keras
+
+    traced = []
+
+    class Traced(keras.layers.Layer):  # type: ignore[misc]
+        def call(self, inputs: object) -> object:
+            traced.append(inputs)
+            return inputs
+
+    look = keras.Input((5, 4))
+    infer = _inference(keras.Model(look, [Traced()(look), look]))
+    for looks in (3, 2):
+        infer(np.zeros((looks, 5, 4), np.float32))
+    so_far = len(traced)
+    for looks in (3, 2, 7, 1):
+        assert infer(np.ones((looks, 5, 4), np.float32)).shape == (looks, 5, 4)
+    assert len(traced) == so_far
 
 
 def test_a_workspace_refuses_another_recipe(samples: list[Sample], base: Path, tmp_path: Path) -> None:
