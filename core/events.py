@@ -26,8 +26,10 @@ _CHANGES = frozenset(
         "LifecycleExpiration",
         "ObjectLifecycle",
         "ObjectSynced",
+        "ObjectRestore",
         "Object Created",
         "Object Deleted",
+        "Object Restore Completed",
     }
 )
 # Object keys are form-encoded in notifications, except by these: Ceph (by its `eventSource`), versitygw (which calls

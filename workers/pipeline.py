@@ -27,6 +27,7 @@ from workers.listing import ListedSet, ListingCount, differs, listed_sets, side_
 from workers.retries import give_back, give_back_unexplained
 from workers.review_objects import write_missing_reviews
 from workers.scoring import LeaseLost, score_set
+from workers.second_look import judge_all_refused_again, judge_refused_again
 
 log = structlog.get_logger(__name__)
 
@@ -48,6 +49,8 @@ class ReconcileResult:
 class ScanResult:
     """What a scan saw and mended; `strays` are objects under the scanned prefix that belong to no set.
 
+    `judged_again` are sets with photos that the store refused and gives now.
+
     `reviews_written` had no object in the store until now; `reviews_unwritten` are not known to have one still.
     """
 
@@ -58,6 +61,7 @@ class ScanResult:
     failed: int = 0
     strays: int = 0
     rescoring: int = 0
+    judged_again: int = 0
     reviews_written: int = 0
     reviews_unwritten: int = 0
 
@@ -79,6 +83,7 @@ def ingest(context: Context, ref: SetRef) -> IngestOutcome:
     gone = [key for key in outcome.missing if context.store.stat(key) is None]
     if gone:
         outcome = ingest_listing(context, ref, list(context.store.list(ref.set_key)), gone)
+    judge_refused_again(context, outcome.set_id)
     return outcome
 
 
@@ -195,6 +200,7 @@ def scan(context: Context, kind: str = "fleet") -> ScanResult:
             new.clear()
     _record_new_sets(context, new, scanned)
     scanned.objects, scanned.strays = count.objects, count.strays
+    scanned.judged_again = judge_all_refused_again(context)
     scanned.rescoring = request_rescoring(context)
     publish_due(context)
     _write_reviews(context, scanned)

@@ -1,6 +1,7 @@
 """What is read from the database: figures over the views, and the page-by-page walks of the scan and the audit."""
 
 from db.queries.model_comparison import ComparedSet, Comparison, changed_verdicts, compare_models
+from db.queries.refused_photos import RefusedPhoto, photos_refused_by_store, sets_refused_by_store
 from db.queries.registered_models import VersionRow, find_version, model_by_id, model_versions, serving_models
 from db.queries.review_history import latest_review, recorded_reviews, review_lines
 from db.queries.set_photos import PhotoReport, photos_in_bucket, photos_of, photos_of_sets
@@ -32,6 +33,7 @@ __all__ = [
     "ModelRow",
     "PhotoReport",
     "PlacedSet",
+    "RefusedPhoto",
     "ScanProgress",
     "SetRow",
     "StoredVerdict",
@@ -52,10 +54,12 @@ __all__ = [
     "photos_in_bucket",
     "photos_of",
     "photos_of_sets",
+    "photos_refused_by_store",
     "placed_photos",
     "progress",
     "recorded_reviews",
     "review_lines",
     "serving_models",
     "set_rows",
+    "sets_refused_by_store",
 ]

@@ -26,6 +26,7 @@ from db.transactions.queue import (
 )
 from db.transactions.rescoring import open_rescoring
 from db.transactions.reviews import add_review, import_reviews
+from db.transactions.second_look import judge_again
 from db.transactions.verdicts import Finish, PhotoResult, finish
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "finish_scan",
     "import_reviews",
     "ingest",
+    "judge_again",
     "mark_suspect",
     "mark_unpublished",
     "open_rescoring",

@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 
 from core.completeness import Completeness, Manifest
 from core.domain import ClosedBy, ModelState, PhotoStatus, SetRef, StoredObject
+from core.errors import Refusal
+from core.object_kinds import companions
 from db.dialect import insert_for
 from db.models import ModelVersion, Photo, PhotoSet, Queue, ScanRun, SetState, Vehicle, Verdict, Work
 from db.session import snapshot, transaction
@@ -19,6 +21,7 @@ from db.transactions.queue import WorkKey, close_overtaken_work, open_work
 from db.transactions.set_dates import date_set
 
 _TRUST = list(ClosedBy)  # most trusted first
+_NO_PICTURE = (Refusal.NOT_A_PHOTO, Refusal.EMPTY)
 _PROVISIONAL = (ClosedBy.QUIET, ClosedBy.DEADLINE)
 
 
@@ -80,7 +83,7 @@ def ingest(
         photo_set.id,
         photo_set.generation,
         changed,
-        _open_first_work(session, photo_set),
+        open_first_work(session, photo_set),
         photo_set.closed_by,
         photo_set.check_at,
         missing,
@@ -153,9 +156,12 @@ def _record_photos(
         for photo in session.scalars(select(Photo).where(Photo.set_id == set_id, ~Photo.superseded))
     }
     change, new = _Change.NONE, []
+    beside = companions(stored.key for stored in listing)
     for stored in {stored.key: stored for stored in listing}.values():
         photo = known.pop(stored.key, None)
-        if photo is not None and photo.etag == stored.etag:
+        # A file that was refused for being no picture is looked at anew when the picture comes that it belongs to.
+        is_companion_now = photo is not None and photo.reason in _NO_PICTURE and stored.key in beside
+        if photo is not None and photo.etag == stored.etag and not is_companion_now:
             photo.absences = 0
             if photo.gone_reason is not None:
                 mark_back(photo)
@@ -247,8 +253,11 @@ def _has_verdict(session: Session, photo_set: PhotoSet) -> bool:
     return bool(session.scalar(select(verdict)))
 
 
-def _open_first_work(session: Session, photo_set: PhotoSet) -> tuple[WorkKey, ...]:
-    """Work of the active model for the set as it is now, if it is complete and nobody was asked yet."""
+def open_first_work(session: Session, photo_set: PhotoSet) -> tuple[WorkKey, ...]:
+    """Work of the active model for the set as it is now, if it is complete and nobody was asked yet.
+
+    Part of a transaction.
+    """
     model_id = session.scalar(select(ModelVersion.id).where(ModelVersion.state == ModelState.ACTIVE))
     if model_id is None or photo_set.state is not SetState.COMPLETE:
         return ()

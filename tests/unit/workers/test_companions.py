@@ -62,3 +62,30 @@ def test_a_return_of_nothing_but_companions_goes_to_a_person(house: House) -> No
     house.ingest()
     house.answer()
     assert house.labels() == {SET: Label.UNDECIDED}
+
+
+def test_a_video_becomes_a_companion_when_its_picture_comes(house: House) -> None:
+    house.put("1.png", GREEN)
+    house.put("2.MOV", MOV)
+    house.ingest()
+    house.answer()
+    assert house.labels() == {SET: Label.UNDECIDED}
+    house.put("2.png", GREEN)
+    house.ingest()
+    house.ingest()
+    house.answer()
+    assert house.labels() == {SET: Label.CLEAR}
+    assert house.audit().companions == 1
+
+
+def test_a_companion_that_is_gone_takes_nothing_away(house: House) -> None:
+    house.put("1.png", GREEN)
+    house.put("notes.txt", b"all well")
+    house.ingest()
+    house.answer()
+    house.store.remove(SET + "notes.txt")
+    house.ingest()
+    house.ingest()
+    house.answer()
+    assert house.labels() == {SET: Label.CLEAR}
+    assert house.audit().passed
