@@ -88,12 +88,15 @@ def check(
     findings = Findings()
     _find_doubled(findings, tables, ledger)
     _find_changed(findings, tables, witnessed)
+    _find_softened(findings, tables, ledger)
     (active,) = [row for row in tables["model_version"] if row["state"] == "active"]
     sets = {row["set_key"]: row for row in tables["photo_set"]}
-    for set_key, photos in _photo_sets(objects).items():
-        row = sets.get(set_key)
+    there = _photo_sets(objects)
+    for set_key in sorted(there.keys() | _photo_sets(ledger.vanished).keys()):
+        row, photos = sets.get(set_key), there.get(set_key, {})
         if row is None:
-            findings.lost.append(f"{set_key} is not in the database")
+            if photos:
+                findings.lost.append(f"{set_key} is not in the database")
             continue
         _check_set(findings, row, photos, objects, tables, active, ledger, score)
     return findings
@@ -141,11 +144,18 @@ def _check_set(
     live = {
         photo["object_key"]: photo
         for photo in tables["photo"]
-        if photo["set_id"] == row["id"] and not photo["superseded"] and photo["status"] != "gone"
+        if photo["set_id"] == row["id"] and not photo["superseded"] and photo["gone_reason"] is None
+    }
+    gone = {
+        photo["object_key"]: ledger.vanished[photo["object_key"]]
+        for photo in tables["photo"]
+        if photo["set_id"] == row["id"] and not photo["superseded"] and photo["gone_reason"] == "vanished"
     }
     versions = {key: hashlib.md5(data).hexdigest() for key, data in photos.items()}  # S3's ETag of a plain upload
     if {key: photo["etag"] for key, photo in live.items()} != versions:
         findings.lost.append(f"{set_key}: its photos are {sorted(versions)}, the database knows {sorted(live)}")
+        return
+    if not live and not gone:  # everything was taken away before anyone saw it
         return
     current = [
         verdict
@@ -157,14 +167,15 @@ def _check_set(
         findings.lost.append(f"{set_key}: no verdict on generation {row['generation']}")
         return
     findings.verdicts += 1
-    manifest = objects.get(f"{set_key}_manifest.json")
-    for problem in _problems(current[0], photos, manifest, active["policy"], ledger, score):
+    manifest = objects.get(f"{set_key}_manifest.json", ledger.vanished.get(f"{set_key}_manifest.json"))
+    for problem in _problems(current[0], photos, gone, manifest, active["policy"], ledger, score):
         findings.wrong.append(f"{set_key}: {problem}")
 
 
 def _problems(
     verdict: Row,
     photos: Mapping[str, bytes],
+    gone: Mapping[str, bytes],
     manifest: bytes | None,
     policy: Row,
     ledger: Ledger,
@@ -174,9 +185,14 @@ def _problems(
     expected: dict[str, float] = {}
     problems = []
     stored = {photo["key"]: photo for photo in verdict["reasons"]["photos"]}
-    if set(stored) != set(photos):
-        return [f"stands on {sorted(stored)} and not on {sorted(photos)}"]
+    if set(stored) != set(photos) | set(gone):
+        return [f"stands on {sorted(stored)} and not on {sorted({*photos, *gone})}"]
     promised = {entry["key"]: entry["sha256"] for entry in json.loads(manifest)["photos"]} if manifest else {}
+    for key, data in gone.items():  # it counts as it was scored, if anyone had scored it
+        if stored[key]["probability"] is not None:
+            expected[key] = score(data)
+            if abs(_logit(stored[key]["probability"]) - _logit(expected[key])) > LOGIT_TOLERANCE:
+                problems.append(f"{key}: probability {stored[key]['probability']:.3f} and not {expected[key]:.3f}")
     for key, data in photos.items():
         photo = stored[key]
         sha256 = hashlib.sha256(data).hexdigest()
@@ -194,8 +210,8 @@ def _problems(
             problems.append(f"{key} is {photo['status']} ({photo['reason']}) and not scored")
         elif abs(_logit(photo["probability"]) - _logit(expected[key])) > LOGIT_TOLERANCE:
             problems.append(f"{key}: probability {photo['probability']:.3f} and not {expected[key]:.3f}")
-    incomplete = verdict["closed_by"] == "deadline" or bool(verdict["reasons"]["missing"])
-    label = _label(expected, len(photos), policy, incomplete=incomplete)
+    incomplete = verdict["closed_by"] == "deadline" or bool(verdict["reasons"]["missing"]) or bool(gone)
+    label = _label(expected, len(photos) + len(gone), policy, incomplete=incomplete)
     if verdict["label"] != label:
         problems.append(f"{verdict['label']} and not {label}")
     return problems
@@ -231,6 +247,21 @@ def _find_doubled(findings: Findings, tables: Mapping[str, list[Row]], ledger: L
         contents = 1 + ledger.changes.get(names[set_id], 0)
         if count > contents:
             findings.doubled.append(f"{names[set_id]}: {count} verdicts of model {model_id} on {contents} contents")
+
+
+def _find_softened(findings: Findings, tables: Mapping[str, list[Row]], ledger: Ledger) -> None:
+    """Verdicts that are milder than one before them, of sets from which photos were only taken away."""
+    severity = {"clear": 0, "undecided": 1, "damaged": 2}
+    sets = {row["id"]: row["set_key"] for row in tables["photo_set"]}
+    taken = {key[: key.rindex("/") + 1] for key in ledger.vanished}
+    last: dict[tuple[int, int], Row] = {}
+    for verdict in sorted(tables["verdict"], key=lambda row: row["generation"]):
+        key = (verdict["set_id"], verdict["model_id"])
+        before = last.get(key)
+        milder = before is not None and severity[verdict["label"]] < severity[before["label"]]
+        if milder and sets[verdict["set_id"]] in taken and not ledger.refused:
+            findings.wrong.append(f"{sets[verdict['set_id']]}: {verdict['label']} after photos were taken away")
+        last[key] = verdict
 
 
 def _find_changed(

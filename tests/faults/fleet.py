@@ -72,8 +72,10 @@ def make_returns(rng: random.Random, sets: int, *, photos: int = 3, manifests: f
 class Ledger:
     """What the checker must be told: how often each set changed after it was first closed, and special photos.
 
-    `refused` maps keys to the status and reason that are expected instead of a probability.
+    `refused` maps keys to the status and reason that are expected instead of a probability, `vanished` the keys of
+    objects that were taken away to what they held.
     """
 
     changes: dict[str, int] = field(default_factory=dict)
     refused: dict[str, tuple[str, str]] = field(default_factory=dict)
+    vanished: dict[str, bytes] = field(default_factory=dict)

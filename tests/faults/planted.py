@@ -36,6 +36,11 @@ BUGS = {
         "        for ref, outcome in self._ingest_all(list(named)):",
     ),
     "reconciler_off": ("workers.backlog", "publish_all(context, due, queue)", "publish_all(context, due[:0], queue)"),
+    "vanished_forgotten": (
+        "db.photo_rows",
+        ".where(Photo.set_id.in_(set_ids), ~Photo.superseded)",
+        ".where(Photo.set_id.in_(set_ids), ~Photo.superseded, Photo.gone_reason.is_(None))",
+    ),
     "size_not_compared": ("workers.scoring", "if len(blob.data) != photo.size:", "if len(blob.data) < 0:"),
 }
 

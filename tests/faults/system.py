@@ -292,6 +292,23 @@ class System:
         self.figures.events["sent"] += 1
         self.figures.events["delivered"] += 1
 
+    def take_away(self, key: str) -> None:
+        """Delete one object, as a lifecycle rule or a stranger would; the set it belongs to changes by that."""
+        self.servers.s3.s3().delete_object(Bucket=self.bucket, Key=key)
+        self.ledger.vanished[key] = self._objects.pop(key)
+        self._count_change(key)
+        self.fault("object vanished")
+
+    def put_back(self, key: str) -> None:
+        """Upload an object again that was taken away, as it was."""
+        self.put(key, self.ledger.vanished.pop(key))
+        self._count_change(key)
+        self.fault("object came back")
+
+    def _count_change(self, key: str) -> None:
+        set_key = key[: key.rindex("/") + 1]
+        self.ledger.changes[set_key] = self.ledger.changes.get(set_key, 0) + 1
+
     def upload(self, returns: Iterable[Return], between: Callable[[int], None] = lambda _: None) -> None:
         """Upload returns with their photos in any order; `between` runs after each return."""
         for number, item in enumerate(returns):
@@ -421,9 +438,14 @@ class System:
         self.ledger, self._objects = other.ledger, other._objects
         self.figures.sets = other.figures.sets
 
-    def _audit_passes(self) -> bool:
+    def audit(self) -> dict[str, Any]:
+        """What `walkaround audit` says."""
         output = self.command("audit", "--json")
-        return bool(json.loads(output[output.index("{") :])["passed"])
+        found: dict[str, Any] = json.loads(output[output.index("{") :])
+        return found
+
+    def _audit_passes(self) -> bool:
+        return bool(self.audit()["passed"])
 
     def _account(self, findings: Findings) -> None:
         counts = self.figures.counts

@@ -10,6 +10,7 @@ from tests.faults.hostile import corpus
 from tests.faults.nursery import Nursery
 from tests.faults.store_proxy import CUT_DOWN
 from tests.faults.system import System
+from tests.faults.test_vanishing import notice_absences
 from tests.faults.test_workers_die import freeze_past_its_lease, kill_with_a_message_in_flight
 
 SETS = 5
@@ -69,6 +70,17 @@ def test_a_verdict_updated_in_place(with_bug: WithBug) -> None:
     run.ledger.changes[item.set_key] = 1
     run.put(f"{item.set_key}late.jpg", make_photo(run.rng))
     assert run.finish(patience_s=PATIENCE_S).changed
+
+
+def test_photos_that_vanished_are_forgotten(with_bug: WithBug) -> None:
+    run = with_bug("vanished_forgotten")
+    run.start_all()
+    (item,) = make_returns(run.rng, 1, manifests=0.0)
+    run.upload([item])
+    run.finish_well()
+    run.take_away(item.set_key + min(item.photos))
+    run.wait_until(lambda: notice_absences(run) == 1)
+    assert run.finish(patience_s=PATIENCE_S).wrong
 
 
 def test_an_event_deleted_before_its_commit(with_bug: WithBug) -> None:
