@@ -25,6 +25,7 @@ from core.settings import PREFIX, Settings, load_settings
 from db.failures import shown
 from db.queries import active_model, backlog
 from db.session import check_version, make_engine, make_sessions
+from db.transactions import recorded_store
 from workers.app import QUEUES, make_app
 from workers.bootstrap import make_artefact, make_store
 from workers.consumer import queue_depth
@@ -104,6 +105,14 @@ def _store(settings: Settings) -> Finding:
 def _database(settings: Settings) -> Finding:
     engine = make_engine(settings.database_url.get_secret_value())
     check_version(engine)
+    own = recorded_store(make_sessions(engine))
+    if own is not None and settings.store and own != make_store(settings).name:
+        return Finding(
+            "database",
+            False,
+            f"it keeps the returns of the store {own}, and {PREFIX}STORE names {make_store(settings).name}",
+            f"name that store in {PREFIX}STORE, or this one's own database in {PREFIX}DATABASE_URL",
+        )
     return Finding("database", True, f"{shown(engine.url)} answers, its schema is current")
 
 

@@ -67,6 +67,17 @@ class ModelVersion(Base):
     activated_at: Mapped[datetime | None]
 
 
+class PhotoStoreRecord(Base):
+    """The one store whose photos this database keeps: a single row (`db.transactions.own_store`)."""
+
+    __tablename__ = "photo_store"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    name: Mapped[str] = mapped_column(KeyText)
+    recorded_at: Mapped[datetime]
+
+
 class Vehicle(Base):
     """A vehicle of a fleet."""
 

@@ -17,11 +17,15 @@ _TABLES = (*sorted(Base.metadata.tables), "alembic_version")
 
 # A worker also ingests: a photo that changed while it was scored is looked at again at once.
 _GRANTS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
-    "walkaround_ingest": (("SELECT", _TABLES + VIEWS), ("INSERT, UPDATE", _INTAKE)),
+    "walkaround_ingest": (
+        ("SELECT", _TABLES + VIEWS),
+        ("INSERT, UPDATE", _INTAKE),
+        ("INSERT", ("photo_store",)),
+    ),
     "walkaround_worker": (
         ("SELECT", _TABLES + VIEWS),
         ("INSERT, UPDATE", (*_INTAKE, "model_version")),
-        ("INSERT", ("prediction", "verdict")),
+        ("INSERT", ("prediction", "verdict", "photo_store")),
     ),
     "walkaround_reviewer": (("SELECT", _TABLES + VIEWS), ("INSERT", ("review",))),
     "walkaround_report": (("SELECT", VIEWS),),

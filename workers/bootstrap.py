@@ -65,16 +65,21 @@ def policy_of(settings: Settings, card: Card) -> Policy:
 
 
 def make_context(settings: Settings, publish: Publisher) -> Context:
-    """Connect to the store and the database. Raises `SettingsInvalid`, `StoreRefused`, `DatabaseUnusable`."""
+    """Connect to the store and the database.
+
+    Raises `SettingsInvalid`, also where the database belongs to another store, `StoreRefused`, `DatabaseUnusable`.
+    """
     store = make_store(settings)
     engine = make_engine(settings.database_url.get_secret_value(), pool_size=settings.database_pool)
     check_version(engine)
+    sessions = make_sessions(engine)
+    transactions.claim_store(sessions, store.name)
     return Context(
         settings=settings,
         store=store,
         layout=KeyLayout(settings.key_template, single_vehicle=store.name.rstrip("/").rpartition("/")[2]),
         rules=settings.rules,
-        sessions=make_sessions(engine),
+        sessions=sessions,
         publish=publish,
     )
 

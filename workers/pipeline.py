@@ -160,7 +160,7 @@ def reconcile(context: Context) -> ReconcileResult:
     open_missing_work(context)
     published = publish_due(context)
     waiting = transactions.sets_due(context.sessions, datetime.now(UTC), LOOKED_AT)
-    looked = sum(_look_again(context, set_key) for bucket, set_key in waiting if bucket == context.store.name)
+    looked = sum(_look_again(context, set_key) for set_key in waiting)
     return ReconcileResult(published=published, looked=looked)
 
 

@@ -11,6 +11,7 @@ from db.transactions.model_lifecycle import (
     reactivate_previous,
     register_model,
 )
+from db.transactions.own_store import claim_store, recorded_store
 from db.transactions.queue import (
     Claim,
     WorkKey,
@@ -44,6 +45,7 @@ __all__ = [
     "begin_shadow",
     "bury",
     "claim",
+    "claim_store",
     "due_work",
     "end_leases",
     "end_shadow",
@@ -56,6 +58,7 @@ __all__ = [
     "mark_unpublished",
     "open_rescoring",
     "reactivate_previous",
+    "recorded_store",
     "register_model",
     "release",
     "renew",

@@ -91,15 +91,15 @@ def ingest(
 
 
 @snapshot
-def sets_due(session: Session, now: datetime, limit: int) -> list[tuple[str, str]]:
-    """(bucket, set_key) of at most `limit` open sets that must be looked at again by `now`, longest due first."""
-    rows = session.execute(
-        select(PhotoSet.bucket, PhotoSet.set_key)
+def sets_due(session: Session, now: datetime, limit: int) -> list[str]:
+    """The keys of at most `limit` open sets that must be looked at again by `now`, longest due first."""
+    keys = session.scalars(
+        select(PhotoSet.set_key)
         .where(PhotoSet.state == SetState.OPEN, PhotoSet.check_at <= now)
         .order_by(PhotoSet.check_at, PhotoSet.id)
         .limit(limit)
     )
-    return [(bucket, set_key) for bucket, set_key in rows]
+    return list(keys)
 
 
 @transaction

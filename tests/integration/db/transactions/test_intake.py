@@ -149,7 +149,7 @@ def test_an_open_set_is_due_at_its_time_and_not_before(sessions: Sessions) -> No
     register(sessions)
     arrive(sessions, REF, stored(REF, "a"), OPEN)
     assert sets_due(sessions, NOW + timedelta(minutes=9, seconds=59), 10) == []
-    assert sets_due(sessions, NOW + timedelta(minutes=10), 10) == [(BUCKET, REF.set_key)]
+    assert sets_due(sessions, NOW + timedelta(minutes=10), 10) == [REF.set_key]
     closed = arrive(sessions, REF, stored(REF, "a"), Completeness(ClosedBy.QUIET))
     assert (closed.generation, len(closed.opened)) == (1, 1)
     assert sets_due(sessions, NOW + timedelta(days=1), 10) == []

@@ -84,7 +84,7 @@ def test_a_photo_that_went_while_it_was_scored_reopens_the_set(sessions: Session
     a, b = stored(REF, "a", "b")
     work = arrive(sessions, REF, [a, b]).opened[0]
     assert judge(sessions, work, b=PhotoStatus.GONE) is Finish.SUPERSEDED
-    assert sets_due(sessions, NOW, 10) == [(BUCKET, REF.set_key)]
+    assert sets_due(sessions, NOW, 10) == [REF.set_key]
     outcome = arrive(sessions, REF, [a])
     assert (outcome.generation, len(outcome.opened)) == (2, 1)
     assert judge(sessions, outcome.opened[0]) is Finish.VERDICT
