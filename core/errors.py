@@ -125,6 +125,7 @@ class Refusal(StrEnum):
 
     @property
     def explanation(self) -> str:
+        """What happened, and what to do, for a person."""
         return _EXPLANATIONS[self]
 
 

@@ -136,6 +136,7 @@ class Policy(_Part):
 
     @property
     def sha256(self) -> str:
+        """The hash of its canonical JSON: it names the version of the policy."""
         return sha256_of(self.model_dump(mode="json"))
 
     def view_of(self, key: str) -> ViewRule | None:

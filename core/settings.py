@@ -263,10 +263,12 @@ class Settings(BaseSettings):
 
     @property
     def zone(self) -> ZoneInfo:
+        """The fleet's time zone."""
         return ZoneInfo(self.timezone)
 
     @property
     def rules(self) -> CompletionRules:
+        """When a photo set is complete."""
         return CompletionRules(self.quiet_period, self.deadline, self.expected_photos)
 
     @property
@@ -281,6 +283,7 @@ class Settings(BaseSettings):
 
     @property
     def max_photo_bytes(self) -> int:
+        """The largest photo that is read, in bytes."""
         return self.max_photo_mb * 1_000_000
 
 

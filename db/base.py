@@ -36,6 +36,8 @@ def reference(column: str, *, primary_key: bool = False) -> Mapped[int]:
 
 
 class Base(DeclarativeBase):
+    """What all tables derive from."""
+
     metadata = MetaData(
         naming_convention={
             "pk": "pk_%(table_name)s",

@@ -1,5 +1,7 @@
-"""All that differs between PostgreSQL and SQLite in how values are stored, clocks are read, rows are upserted and
-thousands of values sent."""
+"""All differences between PostgreSQL and SQLite.
+
+They are in how values are stored, clocks are read, rows are upserted and thousands of values are sent.
+"""
 
 import json
 from collections.abc import Collection
@@ -49,9 +51,11 @@ class UtcDateTime(TypeDecorator[datetime]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Text of 27 characters on SQLite, `timestamptz` on PostgreSQL."""
         return dialect.type_descriptor(String(27) if dialect.name == "sqlite" else DateTime(timezone=True))
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        """To UTC. Raises `ValueError` for a time without a zone."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -60,6 +64,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return utc.isoformat(timespec="microseconds").replace("+00:00", "Z") if dialect.name == "sqlite" else utc
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """An aware datetime in UTC."""
         if value is None:
             return None
         return (datetime.fromisoformat(value) if isinstance(value, str) else value).astimezone(UTC)

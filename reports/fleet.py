@@ -26,6 +26,7 @@ class Day:
 
     @property
     def total(self) -> int:
+        """Returns of the day."""
         return sum(self.counts.values())
 
 
@@ -41,6 +42,7 @@ class Bin:
 
     @property
     def share(self) -> float:
+        """The share of damaged ones, 0 to 1."""
         return self.damaged / self.returns
 
 
@@ -55,6 +57,7 @@ class FleetReport:
 
     @property
     def totals(self) -> dict[Standing, int]:
+        """Returns of the period by standing, those that occur."""
         counts = Counter[Standing]()
         for day in self.days:
             counts.update(day.counts)

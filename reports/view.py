@@ -31,6 +31,7 @@ class Standing(StrEnum):
 
     @property
     def symbol(self) -> str:
+        """One character that stands for it where there is no colour."""
         return _SYMBOLS[self]
 
 
@@ -69,6 +70,7 @@ class PhotoView:
 
     @property
     def refused(self) -> bool:
+        """Whether the photo was not scored."""
         return self.status in (PhotoStatus.UNUSABLE, PhotoStatus.QUARANTINED)
 
 
@@ -134,6 +136,7 @@ class Report:
 
     @property
     def photo_count(self) -> int:
+        """Photos of all returns."""
         return sum(len(found.photos) for found in self.returns)
 
 

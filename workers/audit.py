@@ -21,7 +21,6 @@ SHOWN = 1000
 class Audit:
     """Where every object stands. `findings` name what could not be accounted for; `unplaced` counts them all.
 
-
     `listing` counts every object of the store as what it is. Its `content` is `in_verdict`, `quarantined`, `pending`,
     `companions` (files beside the photos, which are no photos) and `unexplained` together. `vanished` photos are gone
     from the store without an explanation: each is a finding.

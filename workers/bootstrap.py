@@ -173,6 +173,7 @@ class WorkerResources:
 
     @property
     def context(self) -> Context:
+        """Store, database and rules, connected to when first needed."""
         with self._lock:
             if self._context is None:
                 self._context = make_context(self._settings, self._publish)
@@ -180,6 +181,7 @@ class WorkerResources:
 
     @property
     def scoring(self) -> Scoring:
+        """Model, decoders and fetchers, the model loaded, made when first needed."""
         sessions = self.context.sessions
         with self._lock:
             if self._scoring is None:

@@ -15,7 +15,8 @@ class KnownSet(Protocol):
     """Anything the database knows of one set."""
 
     @property
-    def ref(self) -> SetRef: ...
+    def ref(self) -> SetRef:
+        """Which set it is."""
 
 
 Known = TypeVar("Known", bound=KnownSet)

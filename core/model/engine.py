@@ -105,8 +105,9 @@ class Engine:
     def __init__(
         self, forward: Callable[[Pixels], Outputs], *, batch_size: int = 32, flip: bool = False, pad: bool = False
     ) -> None:
-        """`pad` rounds batches up to powers of two, at most to `batch_size`: for devices that plan each new shape anew,
-        which takes a GPU seconds.
+        """`pad` rounds batches up to powers of two, at most to `batch_size`.
+
+        It is for devices that plan each new shape anew, which takes a GPU seconds.
 
         `flip` scores each view mirrored as well and takes the mean of both.
         """

@@ -67,8 +67,9 @@ def gpu_name() -> str | None:
 def build_forward(
     network: FoldedNetwork, size: int, precision: Literal["auto", "float32", "bfloat16"] = "auto"
 ) -> Callable[[Pixels], Outputs]:
-    """The forward pass for uint8 RGB (n, size, size, 3): logits (n,), heat maps (n, rows, columns), constants (n,),
-    pooled features (n, channels).
+    """The forward pass for uint8 RGB (n, size, size, 3).
+
+    It returns logits (n,), heat maps (n, rows, columns), constants (n,), pooled features (n, channels).
 
     `auto` is float32 everywhere: bfloat16 takes half the time on a CPU that has it, but moves probabilities by up to
     0.05 where 1e-3 is promised. The head and the heat map are float32 in any case. The pass raises `MemoryError` where

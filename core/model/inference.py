@@ -36,7 +36,8 @@ MAX_DEVICE_FAILURES = 3
 class Device(Protocol):
     """Scores uint8 RGB views (n, size, size, 3), for one thread at a time. `core.model.engine.Engine` is one."""
 
-    def run(self, views: Pixels) -> ViewOutputs: ...
+    def run(self, views: Pixels) -> ViewOutputs:
+        """Logits, exact heat maps and features of uint8 views (n, size, size, 3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,10 @@ class BatchingClassifier:
         on_device: Callable[[ComputeDevice], object] = lambda _: None,
         open_device: Callable[[], Device] | None = None,
     ) -> None:
-        """`batch_size` counts views of 224 x 224 pixels, and a larger view as more: batches of any model take the same
-        memory. `on_device` gets the device once it is open. `open_device` stands in for the engine.
+        """`batch_size` counts views of 224 x 224 pixels, and a larger view as more.
+
+        So batches of any model take the same memory. `on_device` gets the device once it is open. `open_device`
+        stands in for the engine.
         """
         self._card = artefact.card
         self._identity = identity_in(artefact, precision)

@@ -11,7 +11,7 @@ Floats = NDArray[np.float64]
 
 
 class Pooling(BaseModel):
-    """Version 1, with y0 the logit of the whole photo and y those of its tiles:
+    """Version 1 of the rule, with y0 the logit of the whole photo and y those of its tiles.
 
     bias + whole * y0 + tile_max * max(y) + tile_mean * mean(y) + tile_logsumexp * log(mean(exp(y)))
 

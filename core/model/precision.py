@@ -14,8 +14,11 @@ _CPUINFO = Path("/proc/cpuinfo")
 
 
 def has_bfloat16(cpuinfo: Path = _CPUINFO) -> bool:
-    """Whether the processor computes in bfloat16. Where it only imitates it, TensorFlow is slower than in float32: 1.3
-    times in a forward pass and 16 times in a step of training (448 pixels, AMD EPYC with AVX2)."""
+    """Whether the processor computes in bfloat16.
+
+    Where it only imitates it, TensorFlow is slower than in float32: 1.3 times in a forward pass and 16 times in a step
+    of training (448 pixels, AMD EPYC with AVX2).
+    """
     return cpuinfo.exists() and any(flag in cpuinfo.read_text() for flag in ("avx512_bf16", "amx_bf16"))
 
 

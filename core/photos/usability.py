@@ -17,6 +17,7 @@ class Unusable(StrEnum):
 
     @property
     def explanation(self) -> str:
+        """What is wrong with the photo, and what to do, for a person."""
         return _EXPLANATIONS[self]
 
 

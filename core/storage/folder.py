@@ -33,7 +33,8 @@ class FolderPhotoStore:
     cannot be set back, so no change hides, and no file is read for a listing. Hidden files are listed like all others,
     except those that `write` has not finished. Links to files are followed where they stay inside the folder; links to
     folders are not, which rules out circles.
-    A file name that is not UTF-8 is listed with its odd bytes as `\\xNN`, and is found by that key.
+    A file name that is not UTF-8 is listed with its odd bytes escaped (backslash, x, two hex digits), and is found by
+    that key.
     """
 
     def __init__(self, root: Path) -> None:

@@ -26,8 +26,10 @@ SLOWER_FROM, SLOWER = 0.6, 0.3  # after this share of the steps the rate falls t
 def fit_members(
     features: Array, targets: Array, recipe: Recipe, advance: Callable[[int, int], object] = lambda *_: None
 ) -> list["keras.Sequential"]:
-    """Small heads that tell logits (n, 1) from pooled features (n, channels), trained on looks (looks, views, channels)
-    with targets (looks, 1)."""
+    """Small heads that compute logits (n, 1) from pooled features (n, channels).
+
+    They are trained on looks (looks, views, channels) with targets (looks, 1).
+    """
     members = []
     for number in range(recipe.members):
         members.append(_fit_member(number, features, targets, recipe))

@@ -51,10 +51,12 @@ class Comparison:
 
     @property
     def sets(self) -> int:
+        """Returns that both versions have judged."""
         return sum(self.pairs.values())
 
     @property
     def changed(self) -> int:
+        """Returns to which they give different verdicts."""
         return sum(count for (first, second), count in self.pairs.items() if first is not second)
 
 

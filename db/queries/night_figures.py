@@ -39,6 +39,7 @@ class ScoreShape:
 
     @property
     def sets(self) -> int:
+        """Verdicts counted."""
         return sum(self.tenths)
 
 
