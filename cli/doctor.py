@@ -119,7 +119,7 @@ def _database(settings: Settings) -> Finding:
 def _model(settings: Settings) -> Finding:
     artefact = make_artefact(settings)
     identity = identity_in(artefact, settings.precision)
-    if settings.precision == "int8" or settings.runtime == "openvino":
+    if settings.precision == "int8":
         import_openvino()
     active = active_model(make_sessions(make_engine(settings.database_url.get_secret_value())))
     if active is not None and active.identity != identity:
@@ -133,7 +133,7 @@ def _model(settings: Settings) -> Finding:
 
 
 def _device(settings: Settings) -> Finding:
-    device = find_device(settings.device, settings.precision, settings.runtime, None)
+    device = find_device(settings.device, settings.precision, None)
     return Finding("device", True, f"a worker here computes scores on {device}")
 
 

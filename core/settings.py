@@ -92,12 +92,7 @@ class Settings(BaseSettings):
     precision: Literal["auto", "float32", "bfloat16", "int8"] = Field(
         default="auto",
         description="Arithmetic of the network; auto is float32. bfloat16 and int8 are faster on a CPU that has them, "
-        "and move probabilities; int8 needs walkaround[openvino] and `walkaround model quantise`.",
-    )
-    runtime: Literal["tensorflow", "openvino"] = Field(
-        default="tensorflow",
-        description="What computes float32: openvino is faster on a CPU, answers the same within 0.00001, and needs "
-        "walkaround[openvino]. int8 runs on OpenVINO in any case.",
+        "and move probabilities; int8 runs on OpenVINO: it needs walkaround[openvino] and `walkaround model quantise`.",
     )
     device: Literal["auto", "cpu", "gpu"] = Field(
         default="auto",
@@ -214,15 +209,6 @@ class Settings(BaseSettings):
         if value is not None and not value.is_file():
             raise ValueError(f"there is no file {value}")
         return value
-
-    @model_validator(mode="after")
-    def _one_answer_in_bfloat16(self) -> Self:
-        if self.runtime == "openvino" and self.precision == "bfloat16":
-            raise ValueError(
-                f"{PREFIX}RUNTIME=openvino computes float32 and int8, for its bfloat16 answers otherwise than "
-                f"TensorFlow's: choose another {PREFIX}PRECISION, or tensorflow"
-            )
-        return self
 
     @model_validator(mode="after")
     def _signed_webhook(self) -> Self:

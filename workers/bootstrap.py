@@ -117,7 +117,6 @@ def make_scoring(settings: Settings, sessions: Sessions) -> Scoring:
             artefact,
             batch_size=settings.batch_size,
             precision=settings.precision,
-            runtime=settings.runtime,
             device=settings.device,
             threads=available_cores(),
             on_device=show_device,

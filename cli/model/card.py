@@ -63,7 +63,7 @@ def verify(
 def _score_noise(artefact: Artefact) -> float:
     """The probability of damage that the model gives to seeded noise."""
     settings = load_settings()
-    classifier = BatchingClassifier(artefact, precision=settings.precision, runtime=settings.runtime)
+    classifier = BatchingClassifier(artefact, precision=settings.precision)
     plan = classifier.plan
     noise = np.random.default_rng(0).integers(0, 256, (plan.count, plan.size, plan.size, 3), dtype=np.uint8)
     try:

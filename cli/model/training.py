@@ -114,8 +114,7 @@ def evaluate(
 ) -> None:
     """Judge a model on labelled photos: figures with 95 % intervals, overall, per source, per view, per photo set.
 
-    Photo sets are judged where the manifest has a column set_id. WALKAROUND_PRECISION says in which arithmetic, and
-    WALKAROUND_RUNTIME on what.
+    Photo sets are judged where the manifest has a column set_id. WALKAROUND_PRECISION says in which arithmetic.
     Example: `walkaround model evaluate --manifest photos/manifest.csv --split test --page out.html`
     """
     samples = [sample for sample in read_samples(manifest) if split in (None, sample.split)]
@@ -125,9 +124,7 @@ def evaluate(
     with progress_bars() as bars:
         task = bars.add_task("photos", total=len(samples))
         settings = load_settings()
-        scores = score_samples(
-            artefact, samples, lambda done: bars.advance(task, done), settings.precision, settings.runtime
-        )
+        scores = score_samples(artefact, samples, lambda done: bars.advance(task, done), settings.precision)
     probability = np.array([score.probability for score in scores])
     evaluation = judge(artefact.card, samples, probability, sets=_has_sets(manifest))
     if page:

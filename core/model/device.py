@@ -9,7 +9,7 @@ from typing import Literal
 
 from core.errors import SettingsInvalid
 from core.model.forward import gpu_name, prepare_tensorflow, tensorflow_threads
-from core.model.precision import Precision, Runtime
+from core.model.precision import Precision
 
 log = logging.getLogger(__name__)
 
@@ -33,17 +33,17 @@ class ComputeDevice:
         return f"the {self.kind.upper()} {self.name}, in {self.precision}, by {self.runtime}{on}"
 
 
-def find_device(choice: DeviceChoice, precision: Precision, runtime: Runtime, threads: int | None) -> ComputeDevice:
+def find_device(choice: DeviceChoice, precision: Precision, threads: int | None) -> ComputeDevice:
     """The device that an engine with these settings computes on. Imports TensorFlow where that computes.
 
     Raises `SettingsInvalid` where a GPU is asked for and cannot be used; a GPU that `auto` cannot use is logged.
     """
     arithmetic = "float32" if precision == "auto" else precision
-    if precision == "int8" or runtime == "openvino":
+    if precision == "int8":
         if choice == "gpu":
             raise SettingsInvalid(
-                "WALKAROUND_DEVICE=gpu (or --gpu) needs TensorFlow, but int8 and WALKAROUND_RUNTIME=openvino compute "
-                "on the CPU: choose another WALKAROUND_PRECISION or runtime, or WALKAROUND_DEVICE=cpu"
+                "WALKAROUND_DEVICE=gpu (or --gpu), but int8 computes on the CPU alone: choose another "
+                "WALKAROUND_PRECISION, or WALKAROUND_DEVICE=cpu"
             )
         return ComputeDevice("cpu", processor_name(), arithmetic, "openvino", threads or len(os.sched_getaffinity(0)))
     prepare_tensorflow(threads, use_gpu=choice != "cpu")

@@ -9,15 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.domain import Pixels
-from core.errors import ModelFailed, ModelUnusable
+from core.errors import ModelFailed
 from core.model.artefact import Artefact, verified_bytes
 from core.model.device import ComputeDevice, DeviceChoice, find_device
 from core.model.folding import read_head, read_network
 from core.model.forward import Outputs, build_forward
 from core.model.heatmap import check_exact
 from core.model.openvino_forward import build_openvino_forward
-from core.model.openvino_graph import build_graph
-from core.model.precision import Precision, Runtime, has_bfloat16
+from core.model.precision import Precision, has_bfloat16
 from core.model.quantised import read_quantised_graph
 
 log = logging.getLogger(__name__)
@@ -50,7 +49,6 @@ def load_engine(
     artefact: Artefact,
     *,
     precision: Precision = "auto",
-    runtime: Runtime = "tensorflow",
     device: DeviceChoice = "auto",
     batch_size: int = 32,
     threads: int | None = None,
@@ -58,17 +56,15 @@ def load_engine(
 ) -> "Engine":
     """The engine of a verified artefact on the `device` of this process; `threads` bounds its cores, all where None.
 
-    int8 runs on OpenVINO in any case, float32 on the `runtime` asked for, bfloat16 on TensorFlow. That is imported only
-    where it runs, which takes seconds. The device is logged, and given to `on_device`.
+    int8 runs on OpenVINO, all else on TensorFlow; each is imported only where it runs, which takes seconds. The device
+    is logged, and given to `on_device`.
     Raises `ModelUnusable`, and `SettingsInvalid` where a GPU is asked for and cannot be used.
     """
-    found = find_device(device, precision, runtime, threads)
+    found = find_device(device, precision, threads)
     log.info("scores are computed on %s", found)
     on_device(found)
     if precision == "int8":
         return _load_quantised(artefact, batch_size, threads)
-    if runtime == "openvino":
-        return _load_on_openvino(artefact, precision, batch_size, threads)
     on_gpu = found.kind == "gpu"
     if precision == "bfloat16" and not (on_gpu or has_bfloat16()):
         log.warning(
@@ -85,18 +81,6 @@ def _load_quantised(artefact: Artefact, batch_size: int, threads: int | None) ->
     return Engine(
         build_openvino_forward(graph, head, threads=threads), batch_size=batch_size, flip=artefact.card.input.flip
     )
-
-
-def _load_on_openvino(artefact: Artefact, precision: Precision, batch_size: int, threads: int | None) -> "Engine":
-    if precision == "bfloat16":
-        raise ModelUnusable(
-            "OpenVINO answers otherwise in bfloat16 than TensorFlow does, and both would count as one model version; "
-            "choose float32 or int8 on openvino, or bfloat16 on tensorflow"
-        )
-    network = read_network(verified_bytes(artefact), str(artefact.weights_path))
-    inputs = artefact.card.input
-    forward = build_openvino_forward(build_graph(network, inputs.size), network.head, threads=threads)
-    return Engine(forward, batch_size=batch_size, flip=inputs.flip)
 
 
 class Engine:

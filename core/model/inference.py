@@ -21,7 +21,7 @@ from core.model.device import ComputeDevice, DeviceChoice
 from core.model.engine import ViewOutputs, load_engine
 from core.model.heatmap import check_exact, compose
 from core.model.pooling import pool
-from core.model.precision import Precision, Runtime, identity_in
+from core.model.precision import Precision, identity_in
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,6 @@ class BatchingClassifier:
         *,
         batch_size: int = 32,
         precision: Precision = "auto",
-        runtime: Runtime = "tensorflow",
         device: DeviceChoice = "auto",
         threads: int | None = None,
         on_device: Callable[[ComputeDevice], object] = lambda _: None,
@@ -75,7 +74,6 @@ class BatchingClassifier:
             load_engine,
             artefact,
             precision=precision,
-            runtime=runtime,
             device=device,
             batch_size=views,
             threads=threads,

@@ -9,7 +9,6 @@ from core.model.artefact import Artefact
 from core.model.quantised import read_quantised_card
 
 Precision = Literal["auto", "float32", "bfloat16", "int8"]
-Runtime = Literal["tensorflow", "openvino"]
 _CPUINFO = Path("/proc/cpuinfo")
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from core.domain import Pixels, Score
 from core.model.artefact import Artefact
 from core.model.card import Card, MetricSet
-from core.model.precision import Precision, Runtime
+from core.model.precision import Precision
 from core.photos.decode import make_views, min_side_for
 from core.training.dataset import Sample
 from core.training.measures import measure, measure_by
@@ -59,13 +59,12 @@ def score_samples(
     samples: Sequence[Sample],
     advance: Callable[[int], object] = lambda _: None,
     precision: Precision = "auto",
-    runtime: Runtime = "tensorflow",
 ) -> list[Score]:
     """Score every sample as serving does. Raises `PhotoRefused`, `DatasetInvalid`, `ModelUnusable`."""
     from core.model.engine import load_engine
     from core.model.inference import score_photos
 
-    engine = load_engine(artefact, precision=precision, runtime=runtime)
+    engine = load_engine(artefact, precision=precision)
     scores: list[Score] = []
     for batch in in_batches(samples):
         scores += score_photos(engine, [views_of(sample, artefact.card) for sample in batch], artefact.card)

@@ -36,8 +36,6 @@ PARTS = {
     "pipeline": Part("tests.benchmarks.pipeline:shipped", "the whole job, the shipped model, float32", 20),
     "pipeline-bfloat16": Part("tests.benchmarks.pipeline:shipped_bfloat16", "the same in bfloat16", 8),
     "pipeline-at-224": Part("tests.benchmarks.pipeline:at_224", "the same at 224 pixels, float32", 6),
-    "pipeline-openvino": Part("tests.benchmarks.pipeline:shipped_openvino", "the same in float32 on OpenVINO", 15),
-    "pipeline-at-224-openvino": Part("tests.benchmarks.pipeline:at_224_openvino", "and at 224 pixels", 5),
     "pipeline-int8": Part("tests.benchmarks.pipeline:shipped_int8", "the same in int8 on OpenVINO", 8),
     "pipeline-at-224-int8": Part("tests.benchmarks.pipeline:at_224_int8", "and at 224 pixels", 5),
     "pipeline-at-224-bfloat16": Part("tests.benchmarks.pipeline:at_224_bfloat16", "and in bfloat16", 5),

@@ -28,11 +28,6 @@ def shipped(small: bool) -> Measured:
     return _measure(Variant(), small)
 
 
-def shipped_openvino(small: bool) -> Measured:
-    """The shipped model, float32 on OpenVINO."""
-    return _measure(Variant(runtime="openvino"), small)
-
-
 def shipped_bfloat16(small: bool) -> Measured:
     """The shipped model, bfloat16."""
     return _measure(Variant(precision="bfloat16"), small)
@@ -41,11 +36,6 @@ def shipped_bfloat16(small: bool) -> Measured:
 def at_224(small: bool) -> Measured:
     """The whole photo at 224 pixels, float32."""
     return _measure(Variant(at_224=True), small)
-
-
-def at_224_openvino(small: bool) -> Measured:
-    """The whole photo at 224 pixels, float32 on OpenVINO."""
-    return _measure(Variant(at_224=True, runtime="openvino"), small)
 
 
 def at_224_bfloat16(small: bool) -> Measured:
@@ -96,7 +86,7 @@ def _measure(variant: Variant, small: bool) -> Measured:
         between()
     theirs_with_ours = _ray(ray, variant, model, paths, "ours")
     # Ray as documented runs Keras whatever ours computes with: once is enough.
-    once = variant.engine == "float32"
+    once = variant.precision == "float32"
     theirs = _ray(ray, variant, model, paths if small else paths[: len(paths) // 2], "documented") if once else None
     return _measured(variant, naive, floors, ours, theirs, theirs_with_ours)
 
@@ -132,7 +122,7 @@ def _measured(
     return Measured(
         ratios={name + variant.suffix: found for name, found in ratios.items()},
         tables=[
-            Table(["photos/s", "whole run with start-up", "second half"], rows, f"{model_name}, {variant.engine}"),
+            Table(["photos/s", "whole run with start-up", "second half"], rows, f"{model_name}, {variant.precision}"),
             _memory_table(last),
         ],
         notes=[
@@ -159,13 +149,13 @@ def _memory_table(run: Run) -> Table:
 
 def _peer(variant: Variant, model: Path, paths: Sequence[Path], name: str) -> dict[str, Any]:
     command = [sys.executable, "-m", "tests.benchmarks.pipeline_peers", name, str(model)]
-    return _answer([*command, variant.precision, variant.runtime], paths)
+    return _answer([*command, variant.precision], paths)
 
 
 def _ray(python: Path, variant: Variant, model: Path, paths: Sequence[Path], name: str) -> Run:
     command = [str(python), "-m", "tests.benchmarks.ray_pipeline", name, str(model)]
     start = time.perf_counter()
-    times = _answer([*command, variant.precision, variant.runtime], paths)["times"]
+    times = _answer([*command, variant.precision], paths)["times"]
     return Run(len(times), time.perf_counter() - start, second_half_rate(times))
 
 

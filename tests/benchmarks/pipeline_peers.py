@@ -1,6 +1,6 @@
 """What the pipeline is measured beside, each a process: `naive` and `floor`. Photos' paths come on standard input.
 
-Arguments: which, the model's folder, the precision, the runtime. Prints JSON as its last line.
+Arguments: which, the model's folder, the precision. Prints JSON as its last line.
 """
 
 import json
@@ -51,12 +51,12 @@ def naive(artefact: Artefact, paths: Sequence[str]) -> dict[str, float]:
     return {"rate": (len(paths) - min(2, len(paths) - 1)) / (time.perf_counter() - start)}
 
 
-def floor(artefact: Artefact, paths: Sequence[str], precision: Any, runtime: Any) -> dict[str, float]:
+def floor(artefact: Artefact, paths: Sequence[str], precision: Any) -> dict[str, float]:
     """Seconds a photo to decode on all cores, and to score on all cores, and the rate of both one after the other."""
     plan = artefact.card.input.plan
     data = [Path(path).read_bytes() for path in paths]
     batch_size = max(1, int(_BATCH / plan.cost)) * plan.count
-    engine = load_engine(artefact, precision=precision, runtime=runtime, batch_size=batch_size)
+    engine = load_engine(artefact, precision=precision, batch_size=batch_size)
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda photo: load_photo(photo, plan), data[:2]))
         start = time.perf_counter()
@@ -74,9 +74,9 @@ def floor(artefact: Artefact, paths: Sequence[str], precision: Any, runtime: Any
 
 def main() -> None:
     """Run one of the two."""
-    name, folder, precision, runtime = sys.argv[1:]
+    name, folder, precision = sys.argv[1:]
     artefact, paths = open_artefact(Path(folder)), sys.stdin.read().split("\n")
-    answer = naive(artefact, paths) if name == "naive" else floor(artefact, paths, precision, runtime)
+    answer = naive(artefact, paths) if name == "naive" else floor(artefact, paths, precision)
     sys.stdout.write(json.dumps(answer) + "\n")
 
 

@@ -45,9 +45,9 @@ class KerasActor:
 class OurActor:
     """Our engine, with heat maps."""
 
-    def __init__(self, folder: str, precision: Any, runtime: Any) -> None:
+    def __init__(self, folder: str, precision: Any) -> None:
         self._artefact = open_artefact(Path(folder))
-        self._engine = load_engine(self._artefact, precision=precision, runtime=runtime, batch_size=32)
+        self._engine = load_engine(self._artefact, precision=precision, batch_size=32)
 
     def __call__(self, batch: Batch) -> Batch:
         """Views (n, views, size, size, 3) to one probability and heat map a photo."""
@@ -79,7 +79,7 @@ def documented(paths: list[str], folder: str, plan: ViewPlan) -> Any:
     )
 
 
-def ours(paths: list[str], folder: str, plan: ViewPlan, precision: str, runtime: str) -> Any:
+def ours(paths: list[str], folder: str, plan: ViewPlan, precision: str) -> Any:
     """Bytes as Ray Data reads them, our decoding in its tasks, our engine in its actor."""
 
     def views(row: Batch) -> Batch:
@@ -90,7 +90,7 @@ def ours(paths: list[str], folder: str, plan: ViewPlan, precision: str, runtime:
         .map(views)
         .map_batches(
             OurActor,
-            fn_constructor_args=(folder, precision, runtime),
+            fn_constructor_args=(folder, precision),
             concurrency=1,
             batch_size=max(1, int(32 / plan.cost)),
             num_cpus=0,
@@ -99,12 +99,12 @@ def ours(paths: list[str], folder: str, plan: ViewPlan, precision: str, runtime:
 
 
 def main() -> None:
-    """Arguments: which, the model's folder, the precision, the runtime."""
-    name, folder, *engine = sys.argv[1:]
+    """Arguments: which, the model's folder, the precision."""
+    name, folder, precision = sys.argv[1:]
     paths = sys.stdin.read().split("\n")
     plan = open_artefact(Path(folder)).card.input.plan
     ray.init(num_cpus=len(os.sched_getaffinity(0)), include_dashboard=False, log_to_driver=False)
-    data = documented(paths, folder, plan) if name == "documented" else ours(paths, folder, plan, *engine)
+    data = documented(paths, folder, plan) if name == "documented" else ours(paths, folder, plan, precision)
     times: list[float] = []
     with sqlite3.connect(":memory:", isolation_level=None) as connection:
         connection.execute("CREATE TABLE verdict (path TEXT PRIMARY KEY, probability REAL)")

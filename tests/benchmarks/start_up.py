@@ -14,7 +14,7 @@ from core.model.artefact import open_artefact
 from core.model.inference import BatchingClassifier
 from core.settings import SHIPPED_MODEL
 artefact = open_artefact(SHIPPED_MODEL)
-classifier = BatchingClassifier(artefact, runtime="{runtime}")
+classifier = BatchingClassifier(artefact)
 plan = artefact.card.input.plan
 classifier.classify([np.zeros((plan.count, plan.size, plan.size, 3), np.uint8)])
 """
@@ -25,7 +25,6 @@ network = keras.saving.load_model(SHIPPED_MODEL / "model.keras", compile=False)
 compiled = tf.function(lambda views: network(views, training=False))
 compiled(tf.zeros((1, *network.input_shape[1:]))).numpy()
 """
-_RUNTIMES = {"ours": "tensorflow", "ours on OpenVINO": "openvino"}
 _COMMANDS = {
     "`walkaround --help`": "import sys; sys.argv = ['walkaround', '--help']; from cli.main import app; app()",
     "`walkaround report`": "import sys; sys.argv = ['walkaround', 'report']; from cli.main import app; app()",
@@ -45,8 +44,7 @@ def measure(small: bool) -> Measured:
             "WALKAROUND_STORE": folder,
         }
         subprocess.run([sys.executable, "-m", "cli.main", "db", "upgrade"], cwd=ROOT, env=environment, check=True)
-        ours = {name: _OURS.format(runtime=runtime) for name, runtime in _RUNTIMES.items()}
-        scripts = {"plain": _PLAIN, **ours, **_COMMANDS}
+        scripts = {"plain": _PLAIN, "ours": _OURS, **_COMMANDS}
         found: dict[str, list[tuple[float, float]]] = {name: [] for name in scripts}
         for number in range(rounds + 1):
             for name, script in scripts.items():
@@ -58,7 +56,6 @@ def measure(small: bool) -> Measured:
     names = {
         "plain": "plain: Keras loads the model, `tf.function`, a photo",
         "ours": "ours, to the first verdict",
-        "ours on OpenVINO": "ours on OpenVINO, to the first verdict",
     }
     rows = [[names.get(name, name), spread(times[name]), spread(sizes[name])] for name in scripts]
     return Measured(

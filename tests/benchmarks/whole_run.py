@@ -16,7 +16,7 @@ from core.model.artefact import load_network, open_artefact, save_artefact
 from core.model.card import Description, InputSpec
 from core.model.network import build_network
 from core.model.pooling import Pooling
-from core.model.precision import Precision, Runtime
+from core.model.precision import Precision
 from core.settings import SHIPPED_MODEL
 from tests.benchmarks.int8_model import make_int8
 from tests.benchmarks.measured import BUILD, ROOT
@@ -35,21 +35,15 @@ PROCESSES = {
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """What is run: the shipped model or one that looks at 224 pixels, its arithmetic, and what computes it."""
+    """What is run: the shipped model or one that looks at 224 pixels, and its arithmetic."""
 
     at_224: bool = False
     precision: Precision = "float32"
-    runtime: Runtime = "tensorflow"
-
-    @property
-    def engine(self) -> str:
-        return self.precision if self.runtime == "tensorflow" else f"{self.precision} on OpenVINO"
 
     @property
     def suffix(self) -> str:
         parts = ["at_224"] if self.at_224 else []
         parts += [self.precision] if self.precision != "float32" else []
-        parts += [self.runtime] if self.runtime != "tensorflow" else []
         return "".join(f"_{part}" for part in parts)
 
 
@@ -90,7 +84,7 @@ def scan(photos: Path, model: Path, variant: Variant, command: Sequence[str] = (
     """`walkaround scan` into a database of its own; `command` is put before it, as a profiler's."""
     out = BUILD / "scan"
     shutil.rmtree(out, ignore_errors=True)
-    environment = os.environ | {"WALKAROUND_PRECISION": variant.precision, "WALKAROUND_RUNTIME": variant.runtime}
+    environment = os.environ | {"WALKAROUND_PRECISION": variant.precision}
     arguments = ["scan", str(photos), "--out", str(out), "--model", str(model), "--no-html", "--json"]
     start = time.perf_counter()
     process = subprocess.Popen(

@@ -78,12 +78,10 @@ def test_a_webhook_needs_an_address_and_a_secret(url: str, secret: str | None, c
     assert load_settings(report_webhook_secret=secret).report_webhook_url is None
 
 
-def test_bfloat16_is_tensorflows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """OpenVINO's bfloat16 answers otherwise, and both would be one model version."""
+def test_what_computes_follows_from_the_precision_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ADR 8: float32 on OpenVINO is gone, and a node that still asks for it is told, not left on TensorFlow unaware."""
     monkeypatch.setenv("WALKAROUND_RUNTIME", "openvino")
-    assert load_settings().runtime == "openvino"
-    monkeypatch.setenv("WALKAROUND_PRECISION", "bfloat16")
-    with pytest.raises(SettingsInvalid, match="WALKAROUND_RUNTIME=openvino computes float32 and int8"):
+    with pytest.raises(SettingsInvalid, match="WALKAROUND_RUNTIME is not a setting"):
         load_settings()
 
 

@@ -30,11 +30,6 @@ def shipped(request: pytest.FixtureRequest) -> Classifier:
     return BatchingClassifier(open_artefact(SHIPPED_MODEL), batch_size=4)
 
 
-def openvino(request: pytest.FixtureRequest) -> Classifier:
-    pytest.importorskip("openvino", reason="the extra `openvino` is not installed")
-    return BatchingClassifier(_random_artefact(request), batch_size=4, runtime="openvino")
-
-
 def int8(request: pytest.FixtureRequest) -> Classifier:
     """The random one on OpenVINO, by the way that int8 is loaded."""
     pytest.importorskip("openvino", reason="the extra `openvino` is not installed")
@@ -52,7 +47,7 @@ def _random_artefact(request: pytest.FixtureRequest) -> Artefact:
     return found
 
 
-MAKERS: list[Callable[[pytest.FixtureRequest], Classifier]] = [fixed, random, openvino, int8, shipped]
+MAKERS: list[Callable[[pytest.FixtureRequest], Classifier]] = [fixed, random, int8, shipped]
 
 
 @pytest.fixture(scope="module", params=MAKERS, ids=lambda maker: maker.__name__)

@@ -13,14 +13,13 @@ from core.model import device as device_module
 from core.model.artefact import Artefact
 from core.model.device import ComputeDevice, find_device, pin_gpu, processor_name
 from core.model.engine import load_engine
-from core.model.precision import Precision, Runtime
 
 ALL = len(os.sched_getaffinity(0))
 
 
 @pytest.mark.parametrize("choice", ["auto", "cpu"])
 def test_without_a_gpu_the_processor_computes(choice: device_module.DeviceChoice) -> None:
-    found = find_device(choice, "auto", "tensorflow", None)
+    found = find_device(choice, "auto", None)
     assert found == ComputeDevice("cpu", processor_name(), "float32", "tensorflow", ALL)
     assert str(found) == f"the CPU {processor_name()}, in float32, by tensorflow on {ALL} threads"
 
@@ -29,29 +28,26 @@ def test_a_gpu_that_is_not_there_is_an_error_that_names_the_setting() -> None:
     with pytest.raises(
         SettingsInvalid, match=r"WALKAROUND_DEVICE=gpu .*can use no GPU here \(.*install walkaround\[gpu\]"
     ):
-        find_device("gpu", "auto", "tensorflow", None)
+        find_device("gpu", "auto", None)
 
 
-@pytest.mark.parametrize(("precision", "runtime"), [("int8", "tensorflow"), ("float32", "openvino")])
-def test_openvino_is_never_asked_for_a_gpu(precision: Precision, runtime: Runtime) -> None:
-    with pytest.raises(SettingsInvalid, match="needs TensorFlow"):
-        find_device("gpu", precision, runtime, None)
-    assert find_device("auto", precision, runtime, 3) == ComputeDevice(
-        "cpu", processor_name(), precision, "openvino", 3
-    )
+def test_int8_is_never_asked_for_a_gpu() -> None:
+    with pytest.raises(SettingsInvalid, match="int8 computes on the CPU alone"):
+        find_device("gpu", "int8", None)
+    assert find_device("auto", "int8", 3) == ComputeDevice("cpu", processor_name(), "int8", "openvino", 3)
 
 
 def test_a_gpu_that_tensorflow_cannot_use_is_warned_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    find_device("auto", "auto", "tensorflow", None)
+    find_device("auto", "auto", None)
     assert not caplog.records
     driver = tmp_path / "version"
     driver.touch()
     monkeypatch.setattr(device_module, "_NVIDIA_DRIVER", driver)
-    find_device("cpu", "auto", "tensorflow", None)
+    find_device("cpu", "auto", None)
     assert not caplog.records, "the CPU was asked for"
-    find_device("auto", "auto", "tensorflow", None)
+    find_device("auto", "auto", None)
     assert "cannot use: scores are computed on the CPU" in caplog.text
 
 
@@ -70,7 +66,6 @@ from pathlib import Path
 import numpy as np
 from core.model.artefact import open_artefact
 from core.model.engine import load_engine
-from core.model.precision import Precision, Runtime
 artefact = open_artefact(Path({str(artefact.folder)!r}))
 engine = load_engine(artefact, threads=1, on_device=lambda found: print(found.threads))
 engine.run(np.zeros((2, 64, 64, 3), np.uint8))

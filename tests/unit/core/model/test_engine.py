@@ -5,7 +5,7 @@ import pytest
 
 from core.errors import ModelFailed
 from core.model.artefact import Artefact, verified_bytes
-from core.model.engine import Engine, load_engine
+from core.model.engine import Engine, ViewOutputs, load_engine
 from core.model.folding import read_network
 from core.model.forward import Outputs, trace_forward
 from core.model.network import preprocess
@@ -58,6 +58,17 @@ def test_heat_map_is_exact(engine: Engine, photos: np.ndarray) -> None:
 def test_batched_and_single_agree(engine: Engine, photos: np.ndarray) -> None:
     single = np.concatenate([engine.run(photo).logits for photo in photos])
     np.testing.assert_allclose(engine.run(photos[:, 0]).logits, single, atol=1e-4)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 7])
+def test_an_answer_is_equal_to_the_bit_in_any_batch(engine: Engine, photos: np.ndarray, batch: int) -> None:
+    """ADR 5 and 8: what shares a batch is chance, and a set scored again gives the same row, byte for byte."""
+    together = engine.run(photos[:, 0])
+    parts = ViewOutputs.concatenate(
+        [engine.run(photos[start : start + batch, 0]) for start in range(0, len(photos), batch)]
+    )
+    for name in ("logits", "heatmaps", "constants", "features"):
+        np.testing.assert_array_equal(getattr(parts, name), getattr(together, name))
 
 
 def test_bfloat16_is_close(artefact: Artefact, engine: Engine, photos: np.ndarray) -> None:
