@@ -63,6 +63,7 @@ soak: $(VENV)/.dev  ## break everything at random for MINUTES (default 60), by S
 check: $(VENV)/.dev  ## format, lint, types, import contracts, compose file, locks
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
+	@$(BIN)/pydoclint core db reports workers web cli
 	@$(BIN)/mypy core db reports workers web cli demo studies tests
 	@$(BIN)/lint-imports
 	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
