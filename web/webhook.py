@@ -4,7 +4,7 @@ import base64
 import binascii
 import hmac
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import structlog
 import uvicorn
@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from core.domain import SetRef
 from core.errors import InvalidEvent, InvalidKey, SettingsInvalid, Transient, WalkaroundError
-from core.events import MAX_MESSAGE_BYTES
+from core.events import MAX_MESSAGE_BYTES, ChangedSets
 
 log = structlog.get_logger(__name__)
 
@@ -25,7 +25,7 @@ DRAIN_SECONDS = 60  # for requests in hand on SIGTERM; within the stop grace of 
 
 def make_webhook(
     token: str,
-    sets_of: Callable[[bytes], Sequence[SetRef]],
+    sets_of: Callable[[bytes], ChangedSets],
     ingest: Callable[[SetRef], object],
     *,
     max_body: int = MAX_MESSAGE_BYTES,
@@ -52,8 +52,11 @@ def make_webhook(
     @app.post("/events")
     async def events(request: Request) -> dict[str, object]:
         try:
-            refs = await _receive(request, token, sets_of, max_body)
-            for ref in refs:
+            changed = await _receive(request, token, sets_of, max_body)
+            for problem in changed.refused:  # a record that is refused costs itself alone
+                log.warning("event_record_refused", problem=problem)
+                count("rejected")
+            for ref in changed.refs:
                 await run_in_threadpool(_ingest, ingest, ref)
         except HTTPException as refusal:
             count("postponed" if refusal.status_code == 503 else "failed" if refusal.status_code == 500 else "rejected")
@@ -62,15 +65,13 @@ def make_webhook(
         except Exception:
             count("failed")
             raise
-        count("ingested" if refs else "ignored")
-        return {"sets": [ref.set_key for ref in refs]}
+        count("ingested" if changed.refs else "ignored")
+        return {"sets": [ref.set_key for ref in changed.refs]}
 
     return app
 
 
-async def _receive(
-    request: Request, token: str, sets_of: Callable[[bytes], Sequence[SetRef]], max_body: int
-) -> Sequence[SetRef]:
+async def _receive(request: Request, token: str, sets_of: Callable[[bytes], ChangedSets], max_body: int) -> ChangedSets:
     """Who asks, then how much, then what: nothing is read from a stranger."""
     if not _is_allowed(request.headers.get("authorization", ""), token):
         raise HTTPException(

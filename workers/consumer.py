@@ -24,6 +24,7 @@ from core.errors import (
     Transient,
     WalkaroundError,
 )
+from core.events import ChangedSets, changed_sets
 from core.settings import Settings
 from workers import metrics
 from workers.health import Progress
@@ -96,7 +97,6 @@ def queue_depth(settings: Settings) -> int:
 
 def make_consumer(settings: Settings, context: "Context", progress: Progress) -> "Consumer":
     """The consumer of the settings' queue for the context's store. Raises `SettingsInvalid`."""
-    from core.events import changed_sets
     from workers import pipeline
 
     return Consumer(
@@ -120,7 +120,7 @@ class Consumer:
 
     client: "SQSClient"
     queue_url: str
-    sets_of: Callable[[str], Sequence[SetRef]]
+    sets_of: Callable[[str], ChangedSets]
     ingest: Callable[[SetRef], object]
     progress: Progress
     wait_seconds: int = WAIT_SECONDS
@@ -159,20 +159,23 @@ class Consumer:
         named: dict[SetRef, list[int]] = defaultdict(list)
         for number, message in enumerate(messages):
             try:
-                refs = self.sets_of(message.get("Body", ""))
+                changed = self.sets_of(message.get("Body", ""))
             except InvalidEvent as error:
                 log.warning("event_rejected", message_id=message.get("MessageId"), problem=str(error))
                 outcomes[number] = Outcome.REJECTED
                 continue
-            if not refs:
+            for problem in changed.refused:  # a record that is refused costs itself alone
+                log.warning("event_record_rejected", message_id=message.get("MessageId"), problem=problem)
+                _count(Outcome.REJECTED)
+            if not changed.refs:
                 outcomes[number] = Outcome.IGNORED
-            for ref in refs:
+            for ref in changed.refs:
                 named[ref].append(number)
         for ref, outcome in self._ingest_all(list(named)):
             for number in named[ref]:
                 outcomes[number] = max(outcomes[number], outcome)
         for outcome in outcomes.values():
-            metrics.EVENT_MESSAGES.labels(source="sqs", outcome=outcome.name.lower()).inc()
+            _count(outcome)
         return self._settle(messages, outcomes)
 
     def _ingest_all(self, refs: Sequence[SetRef]) -> Iterator[tuple[SetRef, Outcome]]:
@@ -224,6 +227,10 @@ class Consumer:
     def _pause(self) -> float:
         """Seconds: 1 at first, doubled by each failure in a row, never in step with other consumers."""
         return min(2.0 ** min(self._failures, 10), LONGEST_PAUSE) * random.uniform(0.5, 1.0)  # noqa: S311
+
+
+def _count(outcome: Outcome) -> None:
+    metrics.EVENT_MESSAGES.labels(source="sqs", outcome=outcome.name.lower()).inc()
 
 
 def _redelivery_pause(message: "MessageTypeDef") -> int:

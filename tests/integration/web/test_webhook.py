@@ -13,7 +13,7 @@ import uvicorn
 
 from core.domain import SetRef
 from core.errors import DatabaseUnavailable, InvalidKey, SettingsInvalid, StoreRefused
-from core.events import changed_sets
+from core.events import ChangedSets, changed_sets
 from core.keys import KeyLayout
 from web.webhook import make_webhook
 
@@ -36,7 +36,7 @@ class Receiver:
             raise self.error
         self.ingested.append(ref.set_key)
 
-    def sets_of(self, body: bytes) -> tuple[SetRef, ...]:
+    def sets_of(self, body: bytes) -> ChangedSets:
         return changed_sets(body, store="fleet-returns", layout=KeyLayout())
 
 

@@ -182,6 +182,17 @@ def test_messages_that_can_never_be_ours_are_counted_and_deleted(queue: Queue) -
     assert [new - old for new, old in zip(after, before, strict=True)] == [3, 1, 1]
 
 
+def test_a_bad_record_costs_itself_alone(queue: Queue) -> None:
+    queue.send(json.dumps({"Records": [record("returns/../../etc/passwd"), record(photo("v1"))]}))
+    ingest, before = Ingest(), [counted(outcome) for outcome in ("rejected", "ingested")]
+
+    assert make_consumer(queue, ingest).poll()
+
+    assert (ingest.seen, queue.resources()) == (["v1"], 0)
+    after = [counted(outcome) for outcome in ("rejected", "ingested")]
+    assert [new - old for new, old in zip(after, before, strict=True)] == [1, 1]
+
+
 def test_a_message_waits_for_all_its_sets(queue: Queue) -> None:
     queue.send_upload(photo("good"), photo("bad"))
     queue.send_upload(photo("good"))

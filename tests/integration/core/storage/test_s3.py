@@ -21,11 +21,10 @@ from core.errors import (
     PhotoMissing,
     PhotoRefused,
     Refusal,
-    SettingsInvalid,
     StoreRefused,
     StoreUnavailable,
 )
-from core.storage.address import open_own_place, open_store
+from core.storage.address import open_store
 from core.storage.options import S3Options
 from core.testing.memory_store import MemoryPhotoStore
 from tests.servers import S3Server
@@ -290,20 +289,6 @@ class TestS3:
             # Another store, for this server hangs up after an answer, and the first may not have noticed yet.
             with pytest.raises(PhotoRefused):
                 open_store("s3://bucket", options_for(url)).read("a", max_bytes=2)
-
-
-def test_addresses_that_are_no_store(tmp_path: Path) -> None:
-    for url in ("", "s3://", "ftp://host/x", "https://bucket.example"):
-        with pytest.raises(SettingsInvalid):
-            open_store(url, S3Options())
-    with pytest.raises(StoreRefused, match="does not exist; check the path"):
-        open_store(str(tmp_path / "none"), S3Options())
-
-
-def test_a_folder_for_what_is_written_is_made(tmp_path: Path) -> None:
-    assert open_own_place(str(tmp_path / "new" / "er"), S3Options()).create("a", b"x")
-    with pytest.raises(StoreRefused, match="a cannot be made: (Not a directory|File exists); choose another"):
-        open_own_place(str(tmp_path / "new" / "er" / "a"), S3Options())
 
 
 def options_for(url: str) -> S3Options:
