@@ -136,7 +136,7 @@ _EXPLANATIONS = {
     Refusal.NOT_A_PHOTO: "the file is not a photo; upload JPEG, PNG, WEBP or HEIC",
     Refusal.FORMAT_NOT_ACCEPTED: "the format is not accepted; upload JPEG, PNG, WEBP or HEIC",
     Refusal.ANIMATED: "the file holds several pictures; upload a single photo",
-    Refusal.TRUNCATED: "the file ends before the photo does; upload it again",
+    Refusal.TRUNCATED: "a part of the file is missing; upload it again",
     Refusal.CORRUPT: "the file is damaged and cannot be read; upload it again",
     Refusal.DECODER_CRASHED: "reading the file crashed the decoder, twice; upload the photo in another format",
     Refusal.DECODER_TIMEOUT: "reading the file took too long, twice; upload the photo in another format",

@@ -23,7 +23,9 @@ from pillow_heif import register_heif_opener
 from core.domain import LoadedPhoto, Pixels, ViewPlan
 from core.errors import PhotoRefused, Refusal
 from core.photos.exif import read_exif, upright_size
-from core.photos.formats import Format, ends_early, recognise
+from core.photos.formats import Format, recognise
+from core.photos.integrity.jpeg import require_complete_data
+from core.photos.integrity.whole import require_whole
 from core.photos.limits import MAX_PIXELS
 from core.photos.phash import perceptual_hash
 from core.photos.quality import measure_quality
@@ -57,11 +59,13 @@ def decode(data: bytes, *, min_side: int) -> DecodedPhoto:
     `taken_at` comes from EXIF, see `core.photos.exif`. Raises `PhotoRefused`.
     """
     format_ = recognise(data)
-    if ends_early(data, format_):
-        raise PhotoRefused(Refusal.TRUNCATED)
+    require_whole(data, format_)
     try:
         with Image.open(io.BytesIO(data), formats=[format_]) as image:
-            return _decode_opened(image, format_, min_side)
+            photo = _decode_opened(image, format_, min_side)
+            if format_ == "JPEG" and _ends_in_grey(image):
+                require_complete_data(data)
+            return photo
     except PhotoRefused:
         raise
     except Exception as error:  # a decoder fed with hostile bytes may raise anything
@@ -107,8 +111,6 @@ def _decode_opened(image: Image.Image, format_: Format, min_side: int) -> Decode
     if format_ == "JPEG":  # for HEIF it would take the embedded thumbnail, which need not show the same
         image.draft("RGB", (min_side, min_side))
     image.load()
-    if format_ == "JPEG" and _lacks_its_end(image):
-        raise PhotoRefused(Refusal.TRUNCATED, "its lower part is missing")
     orientation, taken_at = read_exif(image)  # after load(): a PNG's EXIF may follow its pixels
     width, height = upright_size(size, orientation)
     reduced = _as_rgb(image, min_side)
@@ -116,10 +118,9 @@ def _decode_opened(image: Image.Image, format_: Format, min_side: int) -> Decode
     return DecodedPhoto(np.asarray(upright), width, height, format_, taken_at)
 
 
-def _lacks_its_end(image: Image.Image) -> bool:
-    """Whether the last row is all of the grey that libjpeg fills in, without a word, where a scan is cut and ended."""
-    last_row = np.asarray(image.crop((0, image.height - 1, image.width, image.height)))
-    return image.mode in ("RGB", "L") and image.width > 1 and bool((last_row == _FILLED_IN).all())
+def _ends_in_grey(image: Image.Image) -> bool:
+    """Whether the last pixel has the grey that libjpeg fills in, without a warning, where a scan ends too soon."""
+    return bool((np.asarray(image.crop((image.width - 1, image.height - 1, *image.size))) == _FILLED_IN).all())
 
 
 def _as_rgb(image: Image.Image, min_side: int) -> Image.Image:

@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes, and whether it reaches its own end. Nothing is decoded here."""
+"""What a file is, by its first bytes. Nothing is decoded here."""
 
 from typing import Literal
 
@@ -54,22 +54,6 @@ def is_picture(start: bytes) -> bool:
     return True
 
 
-def ends_early(data: bytes, format_: Format) -> bool:
-    """Whether the file stops before the end that its own structure announces.
-
-    A decoder notices most of these itself, but not a JPEG whose tail a dying phone left as zeros: those decode as grey.
-    """
-    match format_:
-        case "JPEG":
-            return _jpeg_ends_early(data)
-        case "PNG":
-            return b"IEND\xaeB`\x82" not in data
-        case "WEBP":
-            return 8 + int.from_bytes(data[4:8], "little") > len(data)
-        case "HEIF":
-            return _boxes_end_early(data)
-
-
 def _recognise_brand(data: bytes) -> Format:
     """HEIF, AVIF, Canon's raw files and videos share one container and differ by brand (ISO 14496-12, 4.3)."""
     major = data[8:12]
@@ -80,32 +64,3 @@ def _recognise_brand(data: bytes) -> Format:
     if major in _HEVC_SEQUENCE:
         raise PhotoRefused(Refusal.ANIMATED)
     raise PhotoRefused(Refusal.FORMAT_NOT_ACCEPTED if major in _OTHER_PICTURE_BRANDS else Refusal.NOT_A_PHOTO)
-
-
-def _jpeg_ends_early(data: bytes) -> bool:
-    """Walk the segments to the first scan; from there on the bytes FF D9 can only be the end of the image.
-
-    They are looked for from the file's end, where they nearly always are: from the front it takes milliseconds.
-    """
-    position = 2
-    while position + 4 <= len(data):
-        if data[position] != 0xFF:
-            return False  # not well formed: the decoder will say so
-        marker = data[position + 1]
-        if marker == 0xDA:
-            return data.rfind(b"\xff\xd9", position) < 0
-        is_padding = marker == 0xFF
-        position += 1 if is_padding else 2 + int.from_bytes(data[position + 2 : position + 4], "big")
-    return True
-
-
-def _boxes_end_early(data: bytes) -> bool:
-    position = 0
-    while position < len(data):
-        size = int.from_bytes(data[position : position + 4], "big")
-        if size == 1:  # the real size follows, in 64 bits
-            size = int.from_bytes(data[position + 8 : position + 16], "big")
-        if size < 8:
-            return False  # 0 reaches to the end; anything else the decoder will refuse
-        position += size
-    return position > len(data)

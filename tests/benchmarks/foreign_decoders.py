@@ -7,7 +7,7 @@ from typing import Any
 
 import cv2  # type: ignore[import-not-found]  # of the bench venv
 import numpy as np
-import simplejpeg  # type: ignore[import-not-found]
+import simplejpeg
 
 from tests.benchmarks.decoding import SIZE, difference, over
 from tests.benchmarks.measured import interleaved

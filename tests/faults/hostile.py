@@ -83,6 +83,12 @@ def _with_patched_size(jpeg: bytes, side: int) -> bytes:
     return jpeg[: at + 5] + struct.pack(">HH", side, side) + jpeg[at + 9 :]
 
 
+def _with_hole(data: bytes) -> bytes:
+    """The file as it is where a block of its middle never arrived."""
+    middle = len(data) // 2
+    return data[:middle] + bytes(4096) + data[middle + 4096 :]
+
+
 @cache
 def corpus() -> list[Hostile]:
     """The files."""
@@ -109,6 +115,10 @@ def _cut_short() -> list[Hostile]:
         Hostile("one-bit-flipped.png", bytes(flipped), "corrupt"),
         Hostile("cut-in-the-middle.webp", webp[: len(webp) // 2], "truncated"),
         Hostile("cut-in-the-middle.heic", heic[: len(heic) // 2], "truncated"),
+        Hostile("hole.jpg", _with_hole(jpeg), "truncated"),
+        Hostile("hole-progressive.jpg", _with_hole(_file(_noise(), "JPEG", progressive=True)), "truncated"),
+        Hostile("hole.webp", _with_hole(webp), "truncated"),
+        Hostile("hole.heic", _with_hole(heic), "truncated"),
         Hostile("no-picture-inside.jpg", b"\xff\xd8\xff\xd9", "truncated"),
     ]
 

@@ -100,7 +100,7 @@ def test_a_quarantined_file_is_never_opened_and_its_reason_is_shown() -> None:
     quarantined = [p.key for r in sample_report().returns for p in r.photos if p.status is PhotoStatus.QUARANTINED]
     assert len(quarantined) == 2
     assert not {key for key, _ in camera.asked} & set(quarantined)
-    assert "the file ends before the photo does; upload it again" in text
+    assert "a part of the file is missing; upload it again" in text
 
 
 def test_a_photo_that_cannot_be_had_gets_a_placeholder() -> None:

@@ -76,7 +76,7 @@ def test_damage_is_explained_even_where_another_photo_could_not_be_scored() -> N
     sentence = words(decided(KEY, photo("1.jpg", 0.97), photo("2.jpg", reason="truncated")))
 
     assert sentence.startswith("1 of 2 photos shows damage")
-    assert sentence.endswith("Not scored: 2.jpg: the file ends before the photo does; upload it again.")
+    assert sentence.endswith("Not scored: 2.jpg: a part of the file is missing; upload it again.")
 
 
 def test_a_persons_decision_is_named_as_one() -> None:

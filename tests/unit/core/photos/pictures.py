@@ -32,3 +32,16 @@ def difference(one: Pixels, other: Pixels) -> float:
     """Mean absolute difference in grey levels."""
     assert one.shape == other.shape
     return float(np.abs(one.astype(np.int16) - other.astype(np.int16)).mean())
+
+
+def on_plain(colour: str, size: tuple[int, int] = (900, 700)) -> Image.Image:
+    """A scene on a large plain area, which compressed data may code as zeros in a row."""
+    image = Image.new("RGB", size, colour)
+    image.paste(Image.fromarray(scene(300, 200)), (250, 200))
+    return image
+
+
+def with_hole(data: bytes, place: float, size: int, first: int) -> bytes:
+    """The file with `size` bytes of zeros at `place` (0 to 1) of what lies behind its byte `first`."""
+    start = first + int((len(data) - first - size) * place)
+    return data[:start] + bytes(size) + data[start + size :]

@@ -1,0 +1,111 @@
+from collections.abc import Callable
+
+import pytest
+from PIL import Image
+from pillow_heif import register_heif_opener
+
+from core.errors import PhotoRefused, Refusal
+from core.photos.decode import decode
+from core.photos.integrity.heif import check_heif
+from tests.unit.core.photos.pictures import difference, encoded, on_plain, scene, with_hole
+
+register_heif_opener()
+SCENE = scene(640, 480)
+PHOTO = encoded(SCENE, "HEIF", quality=80)
+WITH_THUMBNAIL = encoded(SCENE, "HEIF", quality=80, thumbnails=[128])
+TRAILERS = {
+    "a byte": b"\n",
+    "zeros": bytes(5000),
+    "Samsung": b"\0\0\x01\x0a\x0e\0\0\0Image_UTC_Data1764590000000SEFH" + bytes(40) + b"SEFT",
+    "Samsung's motion photo": b"\0\0\xa0\x7f" + b"mpvd" + bytes(3000) + b"SEFT",
+    "a box cut short": b"\0\x10\0\0free" + bytes(100),
+}
+
+
+def boxes(data: bytes) -> dict[bytes, bytes]:
+    found, position = {}, 0
+    while position < len(data):
+        size = int.from_bytes(data[position : position + 4], "big")
+        found[data[position + 4 : position + 8]] = data[position : position + size]
+        position += size
+    return found
+
+
+def moved(data: bytes, arrange: Callable[[dict[bytes, bytes]], bytes]) -> bytes:
+    """The file with its boxes arranged otherwise, and the offsets of its index moved along with `mdat`."""
+    parts = boxes(data)
+    result = arrange(parts)
+    content = parts[b"mdat"][8:]
+    by = result.index(content) - data.index(content)
+    start = result.index(b"iloc")
+    index = result[start : start + int.from_bytes(result[start - 4 : start], "big") - 4]
+    first = data.index(content).to_bytes(4, "big")  # of the one item that there is
+    assert index.count(first) == 1
+    moved_index = index.replace(first, (data.index(content) + by).to_bytes(4, "big"))
+    return result[:start] + moved_index + result[start + len(index) :]
+
+
+def in_64_bits(box: bytes) -> bytes:
+    return b"\0\0\0\x01" + box[4:8] + (len(box) + 8).to_bytes(8, "big") + box[8:]
+
+
+def refusal(data: bytes) -> Refusal:
+    with pytest.raises(PhotoRefused) as caught:
+        decode(data, min_side=448)
+    return caught.value.reason
+
+
+@pytest.mark.parametrize("size", [8, 64, 4096])
+@pytest.mark.parametrize("place", [0.0, 0.3, 0.6, 0.99, 1.0])
+def test_a_hole_is_refused(place: float, size: int) -> None:
+    assert refusal(with_hole(PHOTO, place, size, PHOTO.index(b"mdat") + 16)) is Refusal.TRUNCATED
+
+
+@pytest.mark.parametrize("share", [0.3, 0.9, 0.999])
+def test_a_file_cut_short_is_truncated(share: float) -> None:
+    assert refusal(PHOTO[: int(len(PHOTO) * share)]) is Refusal.TRUNCATED
+
+
+@pytest.mark.parametrize("trailer", TRAILERS.values(), ids=TRAILERS)
+def test_what_follows_the_last_box_does_no_harm(trailer: bytes) -> None:
+    assert difference(decode(PHOTO + trailer, min_side=448).pixels, decode(PHOTO, min_side=448).pixels) == 0
+
+
+@pytest.mark.parametrize(
+    "arrange",
+    [
+        lambda parts: parts[b"ftyp"] + in_64_bits(parts[b"mdat"]) + parts[b"meta"],
+        lambda parts: parts[b"ftyp"] + parts[b"meta"] + in_64_bits(parts[b"mdat"]),
+        lambda parts: parts[b"ftyp"] + parts[b"mdat"] + parts[b"meta"],
+    ],
+    ids=["64 bits first", "64 bits last", "32 bits first"],
+)
+def test_boxes_in_any_order_and_of_64_bits(arrange: Callable[[dict[bytes, bytes]], bytes]) -> None:
+    data = moved(PHOTO, arrange)
+    assert difference(decode(data, min_side=448).pixels, decode(PHOTO, min_side=448).pixels) == 0
+    content = data.index(boxes(PHOTO)[b"mdat"][8:])
+    assert refusal(data[: content + 2000] + bytes(64) + data[content + 2064 :]) is Refusal.TRUNCATED
+    assert refusal(data[: content + 2000]) is Refusal.TRUNCATED
+
+
+def test_a_hole_in_a_thumbnail_does_no_harm() -> None:
+    """It lies behind the picture's own data."""
+    picture = len(boxes(PHOTO)[b"mdat"]) - 8
+    start = WITH_THUMBNAIL.index(b"mdat") + 4
+    hole = slice(start + picture + 200, start + picture + 300)
+    assert hole.stop < len(WITH_THUMBNAIL)
+    check_heif(WITH_THUMBNAIL[: hole.start] + bytes(100) + WITH_THUMBNAIL[hole.stop :])
+
+
+@pytest.mark.parametrize("colour", ["black", "white", "#808080", "brown"])
+def test_plain_areas_are_no_holes(colour: str) -> None:
+    for quality in (10, 50, 95):
+        check_heif(encoded(on_plain(colour), "HEIF", quality=quality, exif=b"Exif\0\0" + bytes(999)))
+        check_heif(encoded(Image.new("RGB", (1600, 1200), colour), "HEIF", quality=quality))
+
+
+@pytest.mark.parametrize(
+    "data", [b"", PHOTO[:28], PHOTO[:28] + b"\0\0\0\x18meta" + bytes(4) + b"\0\0\0\x0cpitm" + bytes(4)]
+)
+def test_an_index_that_makes_no_sense_is_for_the_decoder(data: bytes) -> None:
+    check_heif(data)
