@@ -2,18 +2,17 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from kombu.exceptions import OperationalError
-from redbeat.schedulers import ensure_conf, get_redis
-from redis.exceptions import RedisError
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cli.doctor_broker import check_broker, check_schedule, check_workers
+from cli.finding import Finding
 from core.errors import WalkaroundError
 from core.keys import KeyLayout
 from core.model.device import find_device
@@ -23,22 +22,11 @@ from core.photos.sandbox.layers import Layer, memory_is_hidden
 from core.photos.sandbox.loader import offered_layers
 from core.settings import PREFIX, Settings, load_settings
 from db.failures import shown
-from db.queries import active_model, backlog
-from db.session import check_version, make_engine, make_sessions
+from db.queries import backlog, serving_models
+from db.session import Sessions, check_version, engine_of, make_engine, make_sessions
 from db.transactions import recorded_store
-from workers.app import QUEUES, make_app
 from workers.bootstrap import make_artefact, make_store
 from workers.consumer import queue_depth
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One check: whether all is well, what was seen, and what to do if not."""
-
-    check: str
-    well: bool
-    seen: str
-    fix: str = ""
 
 
 def doctor(
@@ -69,9 +57,9 @@ def examine(settings: Settings) -> list[Finding]:
         "model": _model,
         "device": _device,
         "decoder": _decoder,
-        "broker": _broker,
-        "workers": _workers,
-        "schedule": _schedule,
+        "broker": check_broker,
+        "workers": check_workers,
+        "schedule": check_schedule,
         "backlog": _backlog,
         "event queue": _event_queue,
     }
@@ -80,7 +68,8 @@ def examine(settings: Settings) -> list[Finding]:
         try:
             findings.append(check(settings))
         except WalkaroundError as error:
-            findings.append(Finding(name, False, str(error), "as the sentence says"))
+            # Our errors end with their remedy.
+            findings.append(Finding(name, False, str(error), str(error).rpartition("; ")[2]))
         except Exception as error:  # whatever one part's library throws must not hide what is wrong with the others
             findings.append(Finding(name, False, f"{type(error).__name__}: {error}", f"check its {PREFIX} settings"))
     return findings
@@ -103,9 +92,8 @@ def _store(settings: Settings) -> Finding:
 
 
 def _database(settings: Settings) -> Finding:
-    engine = make_engine(settings.database_url.get_secret_value())
-    check_version(engine)
-    own = recorded_store(make_sessions(engine))
+    sessions = _sessions(settings)
+    own = recorded_store(sessions)
     if own is not None and settings.store and own != make_store(settings).name:
         return Finding(
             "database",
@@ -113,7 +101,15 @@ def _database(settings: Settings) -> Finding:
             f"it keeps the returns of the store {own}, and {PREFIX}STORE names {make_store(settings).name}",
             f"name that store in {PREFIX}STORE, or this one's own database in {PREFIX}DATABASE_URL",
         )
+    engine = engine_of(sessions)
     return Finding("database", True, f"{shown(engine.url)} answers, its schema is current")
+
+
+def _sessions(settings: Settings) -> Sessions:
+    """Sessions on a database that is there: SQLite would make an empty one."""
+    engine = make_engine(settings.database_url.get_secret_value())
+    check_version(engine)
+    return make_sessions(engine)
 
 
 def _model(settings: Settings) -> Finding:
@@ -121,12 +117,12 @@ def _model(settings: Settings) -> Finding:
     identity = identity_in(artefact, settings.precision)
     if settings.precision == "int8":
         import_openvino()
-    active = active_model(make_sessions(make_engine(settings.database_url.get_secret_value())))
-    if active is not None and active.identity != identity:
+    serving = serving_models(_sessions(settings))
+    if serving and not any(version.identity.scores_as(identity) for version in serving):
         return Finding(
             "model",
             False,
-            f"workers here load {identity.name}, but the active model is {active.identity.name}, another one",
+            f"workers here load {identity.name}, but the active model is {serving[0].identity.name}, another one",
             f"set {PREFIX}MODEL and {PREFIX}PRECISION to the active ones, or have these: walkaround model activate",
         )
     return Finding("model", True, f"{identity.name} matches its card")
@@ -148,62 +144,21 @@ def _decoder(settings: Settings) -> Finding:
     return Finding("decoder", False, seen, "install libseccomp (Debian: libseccomp2) and run workers on Linux")
 
 
-def _broker(settings: Settings) -> Finding:
-    try:
-        with make_app(settings).connection_for_write() as connection:
-            connection.ensure_connection(max_retries=1, timeout=5)
-            return Finding("broker", True, f"{connection.as_uri()} answers")
-    except OperationalError as error:
-        return Finding(
-            "broker", False, f"the broker does not answer: {error}", f"start it, or correct {PREFIX}BROKER_URL"
-        )
-
-
-def _workers(settings: Settings) -> Finding:
-    try:
-        served = make_app(settings).control.inspect(timeout=2).active_queues() or {}
-    except OperationalError as error:
-        return Finding("workers", False, f"workers cannot be asked: {error}", "see the broker")
-    queues = {queue["name"] for worker in served.values() for queue in worker}
-    idle = [queue for queue in QUEUES if queue not in queues]
-    if idle:
-        return Finding(
-            "workers",
-            False,
-            f"{len(served)} workers answer, and none of them serves {', '.join(idle)}",
-            f"start one: walkaround worker --queues {','.join(idle)}",
-        )
-    return Finding("workers", True, f"{len(served)} workers serve all queues")
-
-
-def _schedule(settings: Settings) -> Finding:
-    app = make_app(settings)
-    try:
-        beating = get_redis(app).exists(ensure_conf(app).lock_key)
-    except RedisError as error:
-        return Finding("schedule", False, f"the schedule cannot be asked: {error}", "see the broker")
-    if not beating:
-        return Finding(
-            "schedule", False, "no beat holds the schedule's lock, so nothing is repaired", "start one: walkaround beat"
-        )
-    return Finding("schedule", True, "a beat is running")
-
-
 def _backlog(settings: Settings) -> Finding:
-    waiting = backlog(make_sessions(make_engine(settings.database_url.get_secret_value())))
+    waiting = backlog(_sessions(settings))
     if waiting.dead:
         return Finding(
             "backlog",
             False,
-            f"{waiting.dead} sets were given up after {settings.max_attempts} attempts",
-            "mend what their last_error says (walkaround report shows it), then: walkaround replay",
+            f"{waiting.dead} returns were given up: each attempt to score them failed",
+            "mend what `walkaround report` says of them, then: walkaround replay",
         )
     if waiting.oldest is not None and datetime.now(UTC) - waiting.oldest > settings.max_pending_age:
         return Finding(
             "backlog", False, f"work is waiting since {waiting.oldest:%Y-%m-%d %H:%M} UTC", "add classify workers"
         )
     beside = f"; {waiting.shadow} for a candidate, beside them" if waiting.shadow else ""
-    return Finding("backlog", True, f"{waiting.pending} sets are waiting, {waiting.leased} are being scored{beside}")
+    return Finding("backlog", True, f"{waiting.pending} returns are waiting, {waiting.leased} are being scored{beside}")
 
 
 def _event_queue(settings: Settings) -> Finding:

@@ -79,7 +79,7 @@ def worker(
 
 
 def beat() -> None:
-    """Run the schedule. Several may run: one of them rings, another takes over when it dies.
+    """Run the schedule. Several may run: one of them sends, another takes over when it dies.
 
     Example: `walkaround beat`
     """

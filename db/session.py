@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
@@ -156,9 +156,14 @@ def upgrade(engine: Engine) -> None:
 
 
 def check_version(engine: Engine) -> None:
-    """Raise `DatabaseUnusable`, with the remedy, unless the tables are exactly of this code's version."""
-    with _in_our_words(engine), engine.connect() as connection:
-        found = _version(connection.execution_options(**{_SNAPSHOT: True}))
+    """Raise `DatabaseUnusable`, with the remedy, unless the tables are exactly of this code's version.
+
+    An SQLite file that is not there is not made: only `upgrade` does that.
+    """
+    found = None
+    if not _is_missing_file(engine.url):
+        with _in_our_words(engine), engine.connect() as connection:
+            found = _version(connection.execution_options(**{_SNAPSHOT: True}))
     wanted = known_versions()[-1]
     if found != wanted:
         state = f"of version {found}" if found else "empty"
@@ -166,6 +171,11 @@ def check_version(engine: Engine) -> None:
             f"database {engine.url.database} is {state} and this program needs version {wanted}; "
             "run `walkaround db upgrade`"
         )
+
+
+def _is_missing_file(url: URL) -> bool:
+    plain = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:") and "uri" not in url.query
+    return plain and not Path(str(url.database)).exists()
 
 
 def known_versions() -> list[str]:

