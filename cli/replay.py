@@ -4,7 +4,8 @@ import typer
 
 from core.settings import load_settings
 from db import queries, transactions
-from workers.app import CLASSIFY, make_app, resources
+from workers.app import make_app, resources
+from workers.queues import CLASSIFY
 
 
 def replay() -> None:
