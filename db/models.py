@@ -1,4 +1,4 @@
-"""The tables. The words are those of docs and `core.domain`; `prediction`, `verdict` and `review` are insert-only."""
+"""The tables. The words are those of docs and `core.domain`; rows of `INSERT_ONLY` tables never change."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -25,7 +25,7 @@ from db.base import Base as Base  # noqa: PLC0414  (whose metadata is whole once
 from db.base import Sha256, reference, row_id, words
 from db.dialect import KeyText, RowId, utc_day
 
-INSERT_ONLY = ("prediction", "verdict", "review")
+INSERT_ONLY = ("prediction", "verdict", "review", "replay")
 
 
 def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
@@ -303,6 +303,24 @@ class Review(Base):
     reason_code: Mapped[str]
     reviewer: Mapped[str]
     boxes: Mapped[list[Any] | None]
+    created_at: Mapped[datetime]
+
+
+class Replay(Base):
+    """A return that somebody had scored again from its generation `generation` on, and why.
+
+    `photos` counts the refused photos that were decoded anew; where there are none its work had been given up.
+    """
+
+    __tablename__ = "replay"
+    __table_args__ = (Index(None, "set_id"),)
+
+    id: Mapped[int] = row_id()
+    set_id: Mapped[int] = reference("photo_set.id")
+    generation: Mapped[int]
+    photos: Mapped[int]
+    requested_by: Mapped[str]
+    why: Mapped[str | None]
     created_at: Mapped[datetime]
 
 

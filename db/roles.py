@@ -20,12 +20,12 @@ _GRANTS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     "walkaround_ingest": (
         ("SELECT", _TABLES + VIEWS),
         ("INSERT, UPDATE", _INTAKE),
-        ("INSERT", ("photo_store",)),
+        ("INSERT", ("photo_store", "replay")),
     ),
     "walkaround_worker": (
         ("SELECT", _TABLES + VIEWS),
         ("INSERT, UPDATE", (*_INTAKE, "model_version")),
-        ("INSERT", ("prediction", "verdict", "photo_store")),
+        ("INSERT", ("prediction", "verdict", "photo_store", "replay")),
     ),
     "walkaround_reviewer": (("SELECT", _TABLES + VIEWS), ("INSERT", ("review",))),
     "walkaround_report": (("SELECT", VIEWS),),

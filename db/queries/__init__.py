@@ -3,20 +3,18 @@
 from db.queries.model_comparison import ComparedSet, Comparison, changed_verdicts, compare_models
 from db.queries.refused_photos import RefusedPhoto, photos_refused_by_store, sets_refused_by_store
 from db.queries.registered_models import VersionRow, find_version, model_by_id, model_versions, serving_models
+from db.queries.replayable import Replayable, ReplayFilter, replayable
 from db.queries.review_history import latest_review, recorded_reviews, review_lines
 from db.queries.set_photos import PhotoReport, photos_in_bucket, photos_of, photos_of_sets
 from db.queries.state import (
     Backlog,
-    BacklogFigures,
     ModelRow,
     ScanProgress,
     VerdictFilter,
     VerdictRow,
     active_model,
     backlog,
-    backlog_figures,
     current_verdicts,
-    has_due_work,
     last_scan,
     progress,
 )
@@ -31,13 +29,14 @@ from db.queries.walks import (
 
 __all__ = [
     "Backlog",
-    "BacklogFigures",
     "ComparedSet",
     "Comparison",
     "ModelRow",
     "PhotoReport",
     "PlacedSet",
     "RefusedPhoto",
+    "ReplayFilter",
+    "Replayable",
     "ScanProgress",
     "SetRow",
     "StoredVerdict",
@@ -46,13 +45,11 @@ __all__ = [
     "VersionRow",
     "active_model",
     "backlog",
-    "backlog_figures",
     "changed_verdicts",
     "compare_models",
     "current_verdicts",
     "decide_again",
     "find_version",
-    "has_due_work",
     "last_scan",
     "latest_review",
     "model_by_id",
@@ -64,6 +61,7 @@ __all__ = [
     "placed_photos",
     "progress",
     "recorded_reviews",
+    "replayable",
     "review_lines",
     "serving_models",
     "set_rows",

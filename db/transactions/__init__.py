@@ -23,8 +23,8 @@ from db.transactions.queue import (
     mark_unpublished,
     release,
     renew,
-    replay,
 )
+from db.transactions.replays import ReplayRequest, replay_photos, replay_work
 from db.transactions.rescoring import open_rescoring
 from db.transactions.reviews import add_review, import_reviews
 from db.transactions.second_look import judge_again
@@ -38,6 +38,7 @@ __all__ = [
     "IntakeResult",
     "PhotoResult",
     "PhotoRow",
+    "ReplayRequest",
     "WorkKey",
     "activate_first_model",
     "activate_model",
@@ -62,7 +63,8 @@ __all__ = [
     "register_model",
     "release",
     "renew",
-    "replay",
+    "replay_photos",
+    "replay_work",
     "sets_due",
     "start_scan",
     "take_in",

@@ -39,6 +39,7 @@ LOGINS = {
     "worker": "walkaround_worker",
     "consume": "walkaround_ingest",
     "audit": "walkaround_ingest",
+    "replay": "walkaround_ingest",
     "review": "walkaround_reviewer",
 }
 

@@ -8,11 +8,16 @@ from core.domain import ModelState
 from db.models import INSERT_ONLY
 from db.session import Sessions
 from db.transactions import (
+    ReplayRequest,
+    WorkKey,
     add_review,
+    bury,
+    replay_work,
 )
 from tests.photo_sets import (
     arrive,
     judge,
+    must_claim,
     register,
     review,
     set_ref,
@@ -29,6 +34,8 @@ def reviewed(sessions: Sessions) -> Sessions:
     work = arrive(sessions, REF, stored(REF, "a")).opened[0]
     judge(sessions, work)
     add_review(sessions, **review(work.set_id, 1))
+    bury(sessions, must_claim(sessions, arrive(sessions, set_ref(2), stored(set_ref(2), "a")).opened[0]), "broken")
+    replay_work(sessions, WorkKey(work.set_id + 1, work.model_id, 1), ReplayRequest("ana"))
     return sessions
 
 

@@ -243,7 +243,7 @@ def test_replay_makes_due_again_what_was_given_up(walkaround: CommandLine, photo
     transactions.bury(sessions, must_claim(sessions, work), "a reason")
     assert walkaround.run("replay")[:2] == (0, "car/: due again\n")
     assert all_due(sessions, timedelta(0)) == [(work, "classify")]
-    assert walkaround.run("replay")[:2] == (0, "nothing was given up\n")
+    assert walkaround.run("replay")[:2] == (0, "there is nothing to score again\n")
 
 
 def test_verbose_shows_where(walkaround: CommandLine) -> None:

@@ -15,13 +15,13 @@ from core.errors import (
 )
 from core.testing.fixed_classifier import FixedClassifier
 from core.testing.memory_store import MemoryPhotoStore
-from db import queries, transactions
+from db import queries
 from db.dialect import database_now
 from db.models import Work
 from db.session import known_versions
-from db.transactions import Finish
+from db.transactions import Finish, ReplayRequest
 from tests.house import GREEN, LONG_AGO, SET, AwayStore, House, make_due
-from workers import pipeline
+from workers import pipeline, replays
 from workers.retries import retry_pause
 
 
@@ -60,7 +60,8 @@ def test_a_bug_gives_the_set_up_after_some_attempts_and_replay_brings_it_back(ho
     assert pipeline.classify(house.context, house.scoring, work) is None
     assert queries.backlog(house.context.sessions).dead == 1
     assert not house.audit().passed
-    assert transactions.replay(house.context.sessions, work.set_id) == work
+    wanted = queries.ReplayFilter(house.context.store.name)
+    assert [found.set_key for found in replays.replay(house.context, wanted, ReplayRequest("ana"))] == [SET]
     assert pipeline.classify(house.context, house.scoring, work) is Finish.VERDICT
 
 

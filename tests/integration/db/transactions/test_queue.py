@@ -12,6 +12,7 @@ from db.models import Queue, Work
 from db.session import Sessions
 from db.transactions import (
     Finish,
+    ReplayRequest,
     WorkKey,
     bury,
     claim,
@@ -22,7 +23,7 @@ from db.transactions import (
     open_rescoring,
     release,
     renew,
-    replay,
+    replay_work,
 )
 from tests.photo_sets import (
     EXPIRED,
@@ -136,8 +137,8 @@ def test_the_oldest_work_is_published_first_and_no_more_than_asked(sessions: Ses
 def test_what_was_given_up_can_be_replayed(sessions: Sessions, work: WorkKey) -> None:
     bury(sessions, must_claim(sessions, work), "the model broke")
     assert claim(sessions, work, LEASE, 5) is None
-    assert replay(sessions, work.set_id) == work
-    assert replay(sessions, work.set_id) is None
+    assert replay_work(sessions, work, ReplayRequest("ana"))
+    assert not replay_work(sessions, work, ReplayRequest("ana"))
     assert all_due(sessions, timedelta(hours=1)) == [(work, "classify")]
     assert judge(sessions, work) is Finish.VERDICT
 
