@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
+from itertools import islice, pairwise
 from typing import Annotated
 
 import typer
@@ -18,6 +19,7 @@ from core.keys import KeyLayout
 from core.model.device import find_device
 from core.model.openvino_graph import import_openvino
 from core.model.precision import identity_in
+from core.object_kinds import ObjectKind, kind_of
 from core.photos.sandbox.layers import Layer, memory_is_hidden
 from core.photos.sandbox.loader import offered_layers
 from core.settings import PREFIX, Settings, load_settings
@@ -27,6 +29,8 @@ from db.session import Sessions, check_version, engine_of, make_engine, make_ses
 from db.transactions import recorded_store
 from workers.bootstrap import make_artefact, make_store
 from workers.consumer import queue_depth
+
+SAMPLE = 1000  # objects looked at to see how the store lists: one request
 
 
 def doctor(
@@ -78,7 +82,8 @@ def examine(settings: Settings) -> list[Finding]:
 def _store(settings: Settings) -> Finding:
     store = make_store(settings)
     layout = KeyLayout(settings.key_template)
-    first = next(iter(store.list(layout.root)), None)
+    sample = list(islice(store.list(layout.root), SAMPLE))
+    first = next((entry for entry in sample if kind_of(entry.key, entry.size) is ObjectKind.CONTENT), None)
     if first is None:
         return Finding("photo store", True, f"{store.name} answers and holds nothing under {layout.root or 'its root'}")
     if layout.parse(first.key) is None:
@@ -88,6 +93,11 @@ def _store(settings: Settings) -> Finding:
             f"{first.key} in {store.name} does not fit the key template {settings.key_template}",
             f"set {PREFIX}KEY_TEMPLATE to how the folders are named",
         )
+    if not all(before.key.encode() <= entry.key.encode() for before, entry in pairwise(sample)):
+        slower = (
+            "it lists out of the order of keys, so that every scan lists it folder by folder, with a request for each"
+        )
+        return Finding("photo store", True, f"{store.name} answers; {slower}")
     return Finding("photo store", True, f"{store.name} answers")
 
 

@@ -111,7 +111,11 @@ class PhotoStore(Protocol):
         """The bucket's name, or the folder's path: what `photo_set.bucket` records."""
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
-        """All objects whose key starts with `prefix`, in key order, page by page (flat memory)."""
+        """All objects whose key starts with `prefix`, in key order, page by page (flat memory).
+
+        A server may list in another order: whoever needs the order checks it (`workers.listing`). A store that noticed
+        that lists in order from then on, folder by folder.
+        """
 
     def read(self, key: str, *, max_bytes: int, etag: str | None = None) -> Blob:
         """The object's content, of exactly the version `etag` where one is given.

@@ -34,6 +34,10 @@ class StoreRefused(NeedsOperator):
     """The photo store refused: wrong bucket, missing permission, expired credentials, full disk."""
 
 
+class ListingOutOfOrder(NeedsOperator):
+    """The photo store listed an object after one that it should have come before."""
+
+
 class PhotoMissing(Permanent):
     """There is no object under this key."""
 

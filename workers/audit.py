@@ -11,7 +11,7 @@ from core.keys import KeyLayout
 from core.policy import is_sampled
 from db.queries import PlacedSet, decide_again, placed_photos
 from db.session import Sessions
-from workers.listing import ListedSet, ListingCount, listed_sets, side_by_side
+from workers.listing import ListedSet, ListingCount, listed_sets, side_by_side, walk_in_order
 
 # Findings shown by name; the rest are counted.
 SHOWN = 1000
@@ -75,7 +75,14 @@ class Audit:
 
 
 def audit(store: PhotoStore, layout: KeyLayout, sessions: Sessions, now: datetime, max_pending: timedelta) -> Audit:
-    """Account for every object of the store. Lists it once, whole; changes nothing. Raises what the store raises."""
+    """Account for every object of the store. Lists it whole; changes nothing.
+
+    Raises what the store raises, and `ListingOutOfOrder` rather than findings that are false.
+    """
+    return walk_in_order(lambda: _audit(store, layout, sessions, now, max_pending))
+
+
+def _audit(store: PhotoStore, layout: KeyLayout, sessions: Sessions, now: datetime, max_pending: timedelta) -> Audit:
     result = Audit()
     known = placed_photos(sessions, store.name, layout.root)
     listing = listed_sets(

@@ -5,10 +5,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
+import structlog
+
 from core.domain import ClosedBy, PhotoStore, SetRef, StoredObject
+from core.errors import ListingOutOfOrder
 from core.keys import KeyLayout, is_accepted, recorded_key
 from core.object_kinds import MANIFEST_NAME, MARKER_NAME, ObjectKind, kind_of, litter_rule
 from db.queries import SetRow
+
+log = structlog.get_logger(__name__)
 
 
 class KnownSet(Protocol):
@@ -20,6 +25,7 @@ class KnownSet(Protocol):
 
 
 Known = TypeVar("Known", bound=KnownSet)
+Walked = TypeVar("Walked")
 
 
 @dataclass(slots=True)
@@ -59,6 +65,32 @@ def content_of(ref: SetRef, objects: Iterable[StoredObject]) -> list[StoredObjec
     ]
 
 
+def walk_in_order(walk: Callable[[], Walked]) -> Walked:
+    """What `walk` returns, a walk through `listed_sets`; once more from the start where the listing was out of order.
+
+    The store has noticed that too, and lists folder by folder now. Raises `ListingOutOfOrder` if it does not.
+    """
+    try:
+        return walk()
+    except ListingOutOfOrder as error:
+        log.warning("listing_out_of_order", problem=str(error))
+        return walk()
+
+
+def _checked(entries: Iterable[StoredObject], store: PhotoStore) -> Iterator[StoredObject]:
+    """The objects as they come. Raises `ListingOutOfOrder`, for sets would come in pieces and photos seem absent."""
+    last, before = "", b""
+    for entry in entries:
+        key = entry.key.encode(errors="surrogatepass")
+        if key < before:
+            raise ListingOutOfOrder(
+                f"{store.name} lists {entry.key!a} after {last!a}, out of the order of keys; "
+                "use a server that lists in that order (versitygw does from its pull request 1515 on)"
+            )
+        last, before = entry.key, key
+        yield entry
+
+
 def listed_sets(
     store: PhotoStore,
     layout: KeyLayout,
@@ -69,11 +101,12 @@ def listed_sets(
 ) -> Iterator[ListedSet]:
     """The sets under the layout's root in key order. Every object is counted, and `on_stray` gets each stray's key.
 
-    With `whole_store`, what lies outside the root is listed and counted too.
+    With `whole_store`, what lies outside the root is listed and counted too. Raises what the store raises, and
+    `ListingOutOfOrder` at the first object that comes too late: see `walk_in_order`.
     """
     current: SetRef | None = None
     objects: list[StoredObject] = []
-    for entry in store.list("" if whole_store else layout.root):
+    for entry in _checked(store.list("" if whole_store else layout.root), store):
         if current is not None and not entry.key.startswith(current.set_key):
             yield _listed(current, objects)
             current, objects = None, []

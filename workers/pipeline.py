@@ -23,7 +23,7 @@ from workers import metrics
 from workers.arrival import arrival
 from workers.backlog import open_missing_work, publish_all, publish_due, request_rescoring
 from workers.context import Context, Scoring
-from workers.listing import ListedSet, ListingCount, differs, listed_sets, side_by_side
+from workers.listing import ListedSet, ListingCount, differs, listed_sets, side_by_side, walk_in_order
 from workers.retries import give_back, give_back_unexplained
 from workers.review_objects import write_missing_reviews
 from workers.scoring import LeaseLost, score_set
@@ -180,10 +180,24 @@ def scan(context: Context, kind: str = "fleet") -> ScanResult:
     Then write the reviews that have no object in the store yet.
 
     Listing and database are walked side by side in key order, page by page: memory stays flat at any size, and a set
-    that stands in the database as it is listed costs nothing but the listing.
+    that stands in the database as it is listed costs nothing but the listing. Raises what the store raises, and
+    `ListingOutOfOrder`.
     """
     bucket, root = context.store.name, context.layout.root
     scan_id = transactions.start_scan(context.sessions, kind, bucket, root, datetime.now(UTC))
+    scanned = walk_in_order(lambda: _compare_and_repair(context))
+    scanned.judged_again = judge_all_refused_again(context)
+    scanned.rescoring = request_rescoring(context)
+    publish_due(context)
+    _write_reviews(context, scanned)
+    transactions.finish_scan(context.sessions, scan_id, asdict(scanned), datetime.now(UTC))
+    log.info("scan_finished", kind=kind, **asdict(scanned))
+    return scanned
+
+
+def _compare_and_repair(context: Context) -> ScanResult:
+    """Walk listing and database side by side, and ingest what differs."""
+    bucket, root = context.store.name, context.layout.root
     scanned, count = ScanResult(), ListingCount()
     known = queries.set_rows(context.sessions, bucket, root)
     new: list[ListedSet] = []
@@ -200,12 +214,6 @@ def scan(context: Context, kind: str = "fleet") -> ScanResult:
             new.clear()
     _record_new_sets(context, new, scanned)
     scanned.objects, scanned.strays = count.objects, count.strays
-    scanned.judged_again = judge_all_refused_again(context)
-    scanned.rescoring = request_rescoring(context)
-    publish_due(context)
-    _write_reviews(context, scanned)
-    transactions.finish_scan(context.sessions, scan_id, asdict(scanned), datetime.now(UTC))
-    log.info("scan_finished", kind=kind, **asdict(scanned))
     return scanned
 
 

@@ -1,7 +1,7 @@
 """Photos in S3, or in a server that speaks its protocol. The only door to boto3 for photos."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -21,7 +21,14 @@ from core.storage.s3_errors import refusal_of, translate
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, GetObjectRequestTypeDef, ListObjectsV2RequestTypeDef
+    from mypy_boto3_s3.type_defs import (
+        GetObjectOutputTypeDef,
+        GetObjectRequestTypeDef,
+        ListObjectsV2OutputTypeDef,
+        ListObjectsV2RequestPaginateTypeDef,
+        ListObjectsV2RequestTypeDef,
+        ObjectTypeDef,
+    )
 
 _CHUNK = 1 << 20
 _NOT_FOUND = ("404", "NoSuchKey")
@@ -40,6 +47,7 @@ class S3PhotoStore:
         self._bucket = bucket
         self._prefix = f"{prefix}/" if prefix else ""
         self._page_size = options.page_size
+        self._server_lists_in_order = not bucket.endswith("--x-s3")  # S3 Express One Zone does not
         with self._translated():
             self._client = _make_client(options)
 
@@ -49,15 +57,46 @@ class S3PhotoStore:
         return f"{self._bucket}/{self._prefix}".rstrip("/")
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
-        """All objects whose key starts with `prefix`, in key order, a page in memory at a time."""
-        pages = self._client.get_paginator("list_objects_v2").paginate(
-            Bucket=self._bucket, Prefix=self._prefix + prefix, PaginationConfig={"PageSize": self._page_size}
-        )
+        """All objects whose key starts with `prefix`, in key order, a page in memory at a time.
+
+        Where the server was seen to list in another order, each folder is listed by itself and sorted: a folder's
+        entries are then in memory at a time, and a request is made for each folder.
+        """
         with self._translated():
-            for page in pages:
-                for entry in page.get("Contents", ()):
-                    key = entry["Key"].removeprefix(self._prefix)
-                    yield _stored(key, entry["Size"], entry["ETag"], entry["LastModified"])
+            entries = self._pages(prefix) if self._server_lists_in_order else self._by_folder(prefix)
+            before = b""
+            for entry in entries:
+                key = entry["Key"].encode(errors="surrogatepass")
+                self._server_lists_in_order &= key >= before
+                before = key
+                yield _stored(
+                    entry["Key"].removeprefix(self._prefix), entry["Size"], entry["ETag"], entry["LastModified"]
+                )
+
+    def _pages(self, prefix: str) -> Iterator["ObjectTypeDef"]:
+        for page in self._paginate(prefix):
+            yield from page.get("Contents", ())
+
+    def _by_folder(self, prefix: str) -> Iterator["ObjectTypeDef"]:
+        objects: dict[str, ObjectTypeDef | None] = {}  # a folder's key ends in `/`, which gives it its place
+        for page in self._paginate(prefix, folder_alone=True):
+            objects |= {entry["Key"]: entry for entry in page.get("Contents", ())}
+            objects |= {folder["Prefix"]: None for folder in page.get("CommonPrefixes", ())}
+        for key, entry in sorted(objects.items(), key=lambda item: item[0].encode(errors="surrogatepass")):
+            if entry is not None:
+                yield entry
+            else:
+                yield from self._by_folder(key.removeprefix(self._prefix))
+
+    def _paginate(self, prefix: str, *, folder_alone: bool = False) -> Iterable["ListObjectsV2OutputTypeDef"]:
+        request: ListObjectsV2RequestPaginateTypeDef = {
+            "Bucket": self._bucket,
+            "Prefix": self._prefix + prefix,
+            "PaginationConfig": {"PageSize": self._page_size},
+        }
+        if folder_alone:
+            request["Delimiter"] = "/"
+        return self._client.get_paginator("list_objects_v2").paginate(**request)
 
     def read(self, key: str, *, max_bytes: int, etag: str | None = None) -> Blob:
         """The content of one object, of exactly the version `etag` where one is given; see `PhotoStore.read`."""

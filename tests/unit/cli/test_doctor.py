@@ -13,6 +13,7 @@ from core.domain import ModelIdentity, SetRef
 from core.settings import SHIPPED_MODEL, Settings, load_settings
 from db import transactions
 from db.session import make_engine, make_sessions
+from tests.listing_order import folder_by_folder, serving_in_order
 from tests.photo_sets import MARKED, NOW, POLICY, must_claim, register, stored
 from workers.bootstrap import make_artefact
 
@@ -48,6 +49,23 @@ def test_only_what_is_missing_is_wrong(values: dict[str, Any]) -> None:
     assert wrong.keys() == {"workers", "schedule"}
     assert wrong["workers"].fix == "start one: walkaround worker --queues intake,classify,rescore"
     assert wrong["schedule"].fix == "start one: walkaround beat"
+
+
+def test_a_store_that_lists_out_of_order_is_told(values: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
+    objects = {f"{vehicle}/1.jpg": b"x" for vehicle in ("HB-20", "HB-20-1")}
+    for order, words in ((folder_by_folder, "out of the order of keys"), (str, "bucket answers")):
+        with serving_in_order(objects, order) as url:
+            settings = Settings(**values | {"store": "s3://bucket", "s3_endpoint_url": url, "s3_path_style": True})
+            (finding,) = (finding for finding in examine(settings) if finding.check == "photo store")
+        assert finding.well
+        assert words in finding.seen
+
+
+def test_litter_says_nothing_of_the_key_template(values: dict[str, Any]) -> None:
+    (Path(values["store"]) / ".DS_Store").touch()
+    assert "photo store" not in diagnose(values)
 
 
 def test_the_layers_that_confine_the_decoder_are_named(values: dict[str, Any]) -> None:

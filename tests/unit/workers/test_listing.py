@@ -2,15 +2,17 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.domain import ClosedBy, SetRef, StoredObject
+from core.errors import ListingOutOfOrder
 from core.keys import KeyLayout
 from core.object_kinds import REVIEWS
 from core.testing.memory_store import MemoryPhotoStore
 from db.queries import SetRow
-from workers.listing import ListedSet, ListingCount, differs, listed_sets, side_by_side
+from workers.listing import ListedSet, ListingCount, differs, listed_sets, side_by_side, walk_in_order
 
 LAYOUT = KeyLayout("{vehicle}/")
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -119,3 +121,29 @@ def test_control_files_that_came_later() -> None:
     assert differs(listed("V1", photos, manifest=old_manifest), row("V1", photos))
     assert not differs(listed("V1", photos, manifest=old_manifest), row("V1", photos, ClosedBy.MANIFEST))
     assert differs(listed("V1", photos, manifest=new_manifest), row("V1", photos, ClosedBy.MANIFEST))
+
+
+class UnorderedStore(MemoryPhotoStore):
+    """A store that lists folder by folder, and learns nothing from it."""
+
+    def list(self, prefix: str = "") -> Iterator[StoredObject]:
+        yield from sorted(super().list(prefix), key=lambda entry: entry.key.split("/"))
+
+
+def test_a_listing_out_of_order_is_reported_and_no_set_comes_in_pieces() -> None:
+    store = UnorderedStore()
+    for key in ("V1/1.jpg", "V1/2.jpg", "V1-2/1.jpg", "V2/1.jpg"):
+        store.write(key, b"x")
+    seen: list[str] = []
+    with pytest.raises(ListingOutOfOrder, match=r"'V1-2/1.jpg' after 'V1/2.jpg', out of the order of keys"):
+        seen.extend(item.ref.vehicle for item in listed_sets(store, LAYOUT, ListingCount()))
+    assert seen == []
+    walks: list[int] = []
+
+    def walk() -> int:
+        walks.append(len(walks))
+        return len(list(listed_sets(store, LAYOUT, ListingCount())))
+
+    with pytest.raises(ListingOutOfOrder):
+        walk_in_order(walk)
+    assert walks == [0, 1], "tried once more, no oftener"

@@ -27,6 +27,7 @@ from core.errors import (
 from core.storage.address import open_store
 from core.storage.options import S3Options
 from core.testing.memory_store import MemoryPhotoStore
+from tests.listing_order import folder_by_folder, serving_in_order
 from tests.servers import S3Server
 
 MANY = 10**9
@@ -162,6 +163,25 @@ class TestS3:
         client.put_object(Bucket=s3_bucket, Key="q", Body=b"")
         store = open_store(f"s3://{s3_bucket}", replace(s3_server.options, page_size=10))
         assert [entry.key for entry in store.list("p/")] == keys
+
+    def test_a_server_that_lists_folder_by_folder_is_noticed_once_and_sorted(self) -> None:
+        keys = [
+            "HB-20-1/r/1.jpg",
+            "HB-20-1/r/2.jpg",
+            "HB-20/r/1.jpg",
+            "HB-20/r/sub/1.jpg",
+            "HB-20/r/sub-2.jpg",
+            "x.jpg",
+        ]
+        in_order = sorted(keys, key=str.encode)
+        objects = {f"fleet/{key}": b"x" for key in keys}
+        with serving_in_order(objects, folder_by_folder) as url:
+            store = open_store("s3://bucket/fleet", options_for(url))
+            assert [entry.key for entry in store.list()] != in_order, "the first listing shows it"
+            assert [entry.key for entry in store.list()] == in_order
+            assert [entry.key for entry in store.list("HB-20")] == in_order[:-1]
+            assert [entry.key for entry in store.list("HB-20/")] == in_order[2:-1]
+            assert list(store.list("nothing/")) == []
 
     def test_names(self, s3_server: S3Server, s3_bucket: str) -> None:
         assert open_store(f"s3://{s3_bucket}/", s3_server.options).name == s3_bucket
