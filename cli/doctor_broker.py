@@ -6,8 +6,9 @@ from redis.exceptions import AuthenticationError, NoPermissionError, OutOfMemory
 
 from cli.finding import Finding
 from core.settings import PREFIX, Settings
-from workers.app import QUEUES, make_app
+from workers.app import make_app
 from workers.broker import connect, try_out
+from workers.queues import QUEUES
 
 _FIXES: tuple[tuple[type[RedisError], str, str], ...] = (
     (NoPermissionError, "does not let this user do what a worker does", "give it the rights listed in docs/deploy.md"),

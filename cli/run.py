@@ -13,11 +13,12 @@ from cli.service import serve_telemetry, start, wait_for
 from core.errors import SettingsInvalid
 from core.model.device import pin_gpu
 from db import queries
-from workers.app import CLASSIFY, QUEUES, RESCORE, end_worker, make_app, resources
+from workers.app import end_worker, make_app, resources
 from workers.bootstrap import log_sizes
 from workers.health import Progress
 from workers.logs import follow_tasks
 from workers.metrics import BacklogCollector
+from workers.queues import CLASSIFY, QUEUES, RESCORE
 from workers.retirement import RetirementWatch
 
 
@@ -45,10 +46,11 @@ def worker(
     settings = start(end_with, **chosen)
     log_sizes(settings)
     app = make_app(settings)
+    resources(app).serve(queues.split(","))
     progress = resources(app).progress
     follow_tasks(progress)
-    REGISTRY.register(BacklogCollector(lambda: queries.backlog(resources(app).context.sessions)))
-    serve_telemetry(settings, progress)
+    REGISTRY.register(BacklogCollector(lambda: queries.backlog_figures(resources(app).context.sessions)))
+    serve_telemetry(settings, progress, resources(app).readiness)
     retirement: RetirementWatch | None = None
     wait_for(lambda: resources(app).context)
     try:
@@ -57,6 +59,7 @@ def worker(
             model = wait_for(lambda: resources(app).scoring.classifier.identity)
             retirement = RetirementWatch(resources(app).context.sessions, model, end_worker)
             retirement.watch()
+        signals.worker_ready.connect(lambda **_: resources(app).start_taking_work(), weak=False)
         # Not `worker_main`, which drops the code that the worker ends with.
         celery_worker = app.Worker(
             hostname=_node_name(queues),
@@ -79,7 +82,7 @@ def worker(
 
 
 def beat() -> None:
-    """Run the schedule. Several may run: one of them sends, another takes over when it dies.
+    """Run the schedule. Several may run: one of them sends messages, another takes over when it dies.
 
     Example: `walkaround beat`
     """

@@ -14,7 +14,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exp
 from core.errors import Transient
 from core.settings import Settings, load_settings
 from workers import telemetry
-from workers.health import Progress
+from workers.health import Health, Progress
 from workers.logs import configure_logging
 
 log = structlog.get_logger(__name__)
@@ -47,10 +47,12 @@ def wait_for(step: Callable[[], R]) -> R:
     return Retrying(retry=retry_if_exception_type(Transient), wait=wait, before_sleep=log_wait, reraise=True)(step)
 
 
-def serve_telemetry(settings: Settings, progress: Progress) -> None:
-    """Serve /metrics and /healthz where a port is set for them."""
+def serve_telemetry(
+    settings: Settings, progress: Progress, ready: Callable[[], Health] = lambda: Health(True, "ready")
+) -> None:
+    """Serve /metrics, /healthz and /readyz where a port is set for them."""
     if settings.metrics_port is not None:
-        telemetry.serve_telemetry(settings.metrics_port, progress)
+        telemetry.serve_telemetry(settings.metrics_port, progress, ready)
 
 
 def _make_nice_count() -> None:

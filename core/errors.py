@@ -74,6 +74,10 @@ class DatabaseUnavailable(Transient):
     """The database did not answer or broke the connection."""
 
 
+class BrokerUnavailable(Transient):
+    """The broker did not answer, or refused: it is full, read-only or cannot save."""
+
+
 class ReviewRefused(Permanent):
     """A review of something that does not exist, or under a key that another decision already has."""
 

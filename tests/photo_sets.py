@@ -148,4 +148,7 @@ class SentMessages(list[tuple[WorkKey, str]]):
         return True
 
     def room(self, queue: str) -> int:
-        return self.capacity - sum(sent_to == queue for _, sent_to in self)
+        return self.capacity - self.length(queue)
+
+    def length(self, queue: str) -> int:
+        return sum(sent_to == queue for _, sent_to in self)

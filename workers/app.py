@@ -12,9 +12,9 @@ from workers.bootstrap import WorkerResources
 from workers.broker import ANSWER_S, celery_settings
 from workers.lease import LONGEST_SECONDS
 from workers.publisher import CeleryPublisher
+from workers.queues import CLASSIFY, INTAKE, RESCORE
 from workers.schedule import schedule
 
-INTAKE, CLASSIFY, RESCORE = QUEUES = ("intake", "classify", "rescore")
 KEEPALIVE = {socket.TCP_KEEPIDLE: 10, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3} if sys.platform == "linux" else {}
 
 

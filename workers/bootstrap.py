@@ -1,12 +1,13 @@
 """How a worker process is put together from its settings: each part made by the process that needs it."""
 
+from collections.abc import Collection
 from concurrent.futures import Executor, ThreadPoolExecutor
 from threading import Lock
 
 import structlog
 
 from core.domain import ModelIdentity, PhotoStore
-from core.errors import ModelUnusable, SettingsInvalid, WalkaroundError
+from core.errors import ModelUnusable, SettingsInvalid, Transient, WalkaroundError
 from core.keys import KeyLayout
 from core.machine import available_cores, available_memory
 from core.model.artefact import Artefact
@@ -21,10 +22,11 @@ from core.storage.address import open_own_place, open_store
 from core.storage.options import S3Options
 from db import queries, transactions
 from db.queries import ModelRow
-from db.session import Sessions, check_version, make_engine, make_sessions
+from db.session import Sessions, check_version, engine_of, make_engine, make_sessions
 from workers.context import Context, Publisher, Scoring
-from workers.health import Progress
+from workers.health import Health, Progress, readiness
 from workers.metrics import show_device
+from workers.queues import INTAKE
 
 log = structlog.get_logger(__name__)
 
@@ -164,16 +166,18 @@ class WorkerResources:
     def __init__(self, settings: Settings, publish: Publisher) -> None:
         self._settings = settings
         self._publish = publish
-        self._lock = Lock()
+        self._context_lock, self._scoring_lock = Lock(), Lock()  # who asks for the one shall not wait for the other
         self._context: Context | None = None
         self._scoring: Scoring | None = None
+        self._queues: frozenset[str] = frozenset()
+        self._takes_work = False
         self.ended_by: WalkaroundError | None = None
         self.progress = Progress(due=self._work_waits)
 
     @property
     def context(self) -> Context:
         """Store, database and rules, connected to when first needed."""
-        with self._lock:
+        with self._context_lock:
             if self._context is None:
                 self._context = make_context(self._settings, self._publish)
             return self._context
@@ -182,15 +186,46 @@ class WorkerResources:
     def scoring(self) -> Scoring:
         """Model, decoders and fetchers, the model loaded, made when first needed."""
         sessions = self.context.sessions
-        with self._lock:
+        with self._scoring_lock:
             if self._scoring is None:
                 scoring = make_scoring(self._settings, sessions)
                 scoring.classifier.warm_up()  # before anything is claimed: loading must not use up a lease
                 self._scoring = scoring
             return self._scoring
 
+    def serve(self, queues: Collection[str]) -> None:
+        """Name the queues that this process takes work from: its health is judged by theirs."""
+        self._queues = frozenset(queues)
+
+    def start_taking_work(self) -> None:
+        """All that this process needs is loaded: from now on it is ready while its servers answer."""
+        self._takes_work = True
+
     def _work_waits(self) -> bool:
-        return queries.backlog(self.context.sessions).pending > 0
+        """Whether this process could do something now. It must not wait for a lock: a model takes a minute to load."""
+        context, scoring = self._context, self._scoring
+        if context is None or not self._takes_work:
+            return False
+        if scoring is not None:
+            mine = scoring.classifier.identity
+            serving = queries.serving_models(context.sessions)
+            model_ids = [version.id for version in serving if version.identity.scores_as(mine)]
+            if queries.has_due_work(context.sessions, model_ids, self._queues):
+                return True
+        return INTAKE in self._queues and context.publish.length(INTAKE) > 0
+
+    def readiness(self) -> Health:
+        """Whether this process can take work now."""
+        return readiness((self.check, self._check_started, self._check_servers))
+
+    def _check_started(self) -> None:
+        if not self._takes_work:
+            raise Transient("it is starting")
+
+    def _check_servers(self) -> None:
+        assert self._context is not None
+        check_version(engine_of(self._context.sessions))
+        self._context.publish.length(INTAKE)
 
     def end(self, reason: WalkaroundError) -> None:
         """This process can do no more, for `reason`: it is unhealthy from now on, and `check` raises."""
@@ -206,7 +241,7 @@ class WorkerResources:
 
     def close(self) -> None:
         """Let go of all of it."""
-        with self._lock:
+        with self._scoring_lock:
             if self._scoring is not None:
                 self._scoring.close()
                 self._scoring = None

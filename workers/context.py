@@ -25,6 +25,10 @@ class Publisher(Protocol):
         """How many messages more the queue should get; 0 while the broker is away."""
         ...
 
+    def length(self, queue: str) -> int:
+        """How many messages wait in the queue. Raises `BrokerUnavailable`."""
+        ...
+
 
 class NoPublisher:
     """The publisher of processes that only read: they make no work due, and need no broker."""
@@ -35,6 +39,10 @@ class NoPublisher:
 
     def room(self, queue: str) -> int:  # noqa: ARG002
         """There is none."""
+        return 0
+
+    def length(self, queue: str) -> int:  # noqa: ARG002
+        """No message waits."""
         return 0
 
 

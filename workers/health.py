@@ -1,6 +1,6 @@
-"""Whether a process makes progress, as its liveness probe asks."""
+"""Whether a process makes progress, as its liveness probe asks, and whether it can take work, as readiness asks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from threading import Lock
@@ -13,14 +13,14 @@ PROGRESS_LIMIT = timedelta(minutes=10)  # longer than the slowest single step: a
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Whether a process gets on, and what a person reads about it."""
+    """Whether a process is healthy (or ready), and what a person reads about it."""
 
     healthy: bool
     reason: str
 
 
 class Progress:
-    """Whether a process gets on. Touched by its loop whenever something was done; asked by its liveness probe.
+    """Whether a process makes progress. Touched by its loop whenever something was done; asked by its liveness probe.
 
     It is unhealthy once `due` has said, from one probe to another, that something is to be done, for longer than
     `limit` without a touch. With nothing to do it may be silent for ever. Safe to use from many threads.
@@ -56,7 +56,7 @@ class Progress:
         try:
             due = self._due()
         except WalkaroundError as error:  # a database that is away is not this process's fault; a restart helps nobody
-            return Health(True, f"whether work is due cannot be told: {error}")
+            return Health(True, f"it is not known whether work is due: {error}")
         with self._lock:
             if not due:
                 self._waiting_since = None
@@ -68,3 +68,16 @@ class Progress:
         if silent > self._limit:
             return Health(False, f"work is due, and nothing was done for {silent:.0f} s")
         return Health(True, "work is being done")
+
+
+Check = Callable[[], object]
+
+
+def readiness(checks: Iterable[Check]) -> Health:
+    """Whether all that a process needs is there: each of `checks` raises a `WalkaroundError` where it is not."""
+    for check in checks:
+        try:
+            check()
+        except WalkaroundError as error:
+            return Health(False, str(error))
+    return Health(True, "ready")

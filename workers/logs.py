@@ -43,6 +43,7 @@ def configure_logging(form: Literal["json", "console"], level: str) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
         )
     )
+    logging.captureWarnings(True)  # Python's warnings too
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)

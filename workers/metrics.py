@@ -1,36 +1,64 @@
 """Prometheus metrics: what a process counts, and the backlog as the database has it at each scrape."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from itertools import product
 from typing import TYPE_CHECKING
 
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from core.domain import PhotoStatus
 from core.errors import WalkaroundError
+from db.models import Queue
+from db.transactions import Finish
 
 if TYPE_CHECKING:
     from core.model.device import ComputeDevice
-    from db.queries import Backlog
+    from db.queries import BacklogFigures
 
-# Metrics. Names are in the base unit and in the plural of what is counted, as Prometheus asks.
-EVENT_MESSAGES = Counter(
+# Names are in the base unit and in the plural of what is counted, as Prometheus asks.
+
+
+def _counter(name: str, meaning: str, **labels: Iterable[str]) -> Counter:
+    """A counter with all its labels' values at 0 from the start: a series that is born at 1 shows no increase."""
+    counter = Counter(name, meaning, list(labels))
+    for values in product(*labels.values()):
+        counter.labels(*values)
+    return counter
+
+
+def _histogram(name: str, meaning: str, buckets: Sequence[float]) -> Histogram:
+    histogram = Histogram(name, meaning, ["queue"], buckets=buckets)
+    for queue in Queue:
+        histogram.labels(queue=queue.value)
+    return histogram
+
+
+EVENT_MESSAGES = _counter(
     "walkaround_event_messages",
     "Messages with S3 events, by where from and what became of them.",
-    ["source", "outcome"],
+    source=("sqs", "webhook"),
+    outcome=("ignored", "rejected", "ingested", "postponed", "failed"),
 )
-SETS_FINISHED = Counter("walkaround_sets_finished", "Sets scored, by what became of the result.", ["outcome"])
-FAILURES = Counter(
+SETS_FINISHED = _counter("walkaround_sets_finished", "Sets scored, by what became of the result.", outcome=Finish)
+FAILURES = _counter(
     "walkaround_failures",
     "Steps that failed, by cause: `outage` passes, `operator` waits for one to mend it, `refused` and `bug` stay.",
-    ["cause"],
+    cause=("outage", "operator", "refused", "bug"),
 )
-PHOTOS_SCORED = Counter("walkaround_photos_scored", "Photos of scored sets, by their status.", ["status"])
-VERDICT_SECONDS = Histogram(
+PHOTOS_SCORED = _counter("walkaround_photos_scored", "Photos of scored sets, by their status.", status=PhotoStatus)
+PUBLISH_FAILURES = Counter("walkaround_publish_failures", "Times that the broker was found away, full or read-only.")
+RETURN_SECONDS = _histogram(
+    "walkaround_return_seconds",
+    "From the upload of a return's newest photo to its verdict, by queue.",
+    buckets=(10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400),
+)
+VERDICT_SECONDS = _histogram(
     "walkaround_verdict_seconds",
-    "From claiming a set to its verdict.",
+    "From claiming a set to its verdict, by queue.",
     buckets=(0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800),
 )
 
@@ -51,31 +79,46 @@ def show_device(device: "ComputeDevice") -> None:
 
 
 class BacklogCollector(Collector):
-    """Sets that wait for a verdict, asked of the database at each scrape: every worker tells the same."""
+    """What waits, asked of the database at each scrape: every worker tells the same."""
 
-    def __init__(self, read: Callable[[], "Backlog"]) -> None:
+    def __init__(self, read: Callable[[], "BacklogFigures"]) -> None:
         self._read = read
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Nothing while the database is away: an old number would look like a new one."""
+        """While the database is away, that alone: an old number would look like a new one."""
+        up = GaugeMetricFamily("walkaround_database_up", "1 while the database answers, else 0.")
         try:
-            backlog = self._read()
+            figures = self._read()
         except WalkaroundError:
+            up.add_metric([], 0)
+            yield up
             return
+        up.add_metric([], 1)
+        yield up
         sets = GaugeMetricFamily(
-            "walkaround_backlog_sets", "Sets that wait for a verdict, by the state of their work.", labels=["state"]
+            "walkaround_backlog_sets",
+            "Sets that wait for a verdict by the active model, by queue and state of their work.",
+            labels=["queue", "state"],
         )
-        for state in ("pending", "leased", "dead"):
-            sets.add_metric([state], getattr(backlog, state))
-        age = (datetime.now(UTC) - backlog.oldest).total_seconds() if backlog.oldest else 0.0
+        for labels, count in figures.sets.items():
+            sets.add_metric(labels, count)
         yield sets
-        yield GaugeMetricFamily(
-            "walkaround_backlog_oldest_seconds", "Age of the oldest set that waits for a verdict.", value=age
+        now = datetime.now(UTC)
+        oldest = GaugeMetricFamily(
+            "walkaround_backlog_oldest_seconds", "Age of the oldest set that waits, by queue.", labels=["queue"]
         )
+        for queue, since in figures.oldest.items():
+            oldest.add_metric([queue], (now - since).total_seconds() if since else 0.0)
+        yield oldest
         yield GaugeMetricFamily(
             "walkaround_shadow_sets",
             "Sets that a candidate has still to score beside the active model.",
-            value=backlog.shadow,
+            value=figures.shadow,
+        )
+        yield GaugeMetricFamily(
+            "walkaround_open_overdue_sets",
+            "Sets still open whose quiet period or deadline has come.",
+            value=figures.overdue,
         )
 
     def describe(self) -> Iterator[GaugeMetricFamily]:

@@ -84,6 +84,14 @@ def ingest(context: Context, ref: SetRef) -> IngestOutcome:
     if gone:
         outcome = ingest_listing(context, ref, list(context.store.list(ref.set_key)), gone)
     judge_refused_again(context, outcome.set_id)
+    log.info(
+        "set_ingested",
+        set_key=ref.set_key,
+        set_id=outcome.set_id,
+        generation=outcome.generation,
+        changed=outcome.changed,
+        closed_by=outcome.closed_by.value if outcome.closed_by else None,
+    )
     return outcome
 
 
@@ -138,7 +146,10 @@ def classify(context: Context, scoring: Scoring, work: WorkKey) -> Finish | None
             give_back_unexplained(context, claim, error)
             raise
         metrics.SETS_FINISHED.labels(outcome=outcome.value).inc()
-        metrics.VERDICT_SECONDS.observe(seconds)
+        metrics.VERDICT_SECONDS.labels(queue=claim.queue.value).observe(seconds)
+        if outcome is Finish.VERDICT:
+            waited = (datetime.now(UTC) - claim.uploaded_at).total_seconds()
+            metrics.RETURN_SECONDS.labels(queue=claim.queue.value).observe(max(0.0, waited))
         log.info("set_finished", outcome=outcome.value, photos=len(claim.photos), seconds=round(seconds, 3))
         return outcome
 

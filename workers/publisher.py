@@ -11,8 +11,10 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 from redis import RedisError
 
+from core.errors import BrokerUnavailable
 from core.settings import Settings
 from db.transactions import WorkKey
+from workers import metrics
 from workers.broker import connect
 
 log = structlog.get_logger(__name__)
@@ -75,13 +77,21 @@ class CeleryPublisher:
             known = self._rooms.get(queue)
             if known is None or now - known.read_at >= self.READ_EVERY_S:
                 try:
-                    length = int(self._broker.llen(f"{self._key_prefix}{queue}"))
-                except RedisError as error:
+                    length = self.length(queue)
+                except BrokerUnavailable as error:
                     self._be_silent(error)
                     return 0
                 known = self._rooms[queue] = _Room(self._target - length, now)
             return max(0, known.messages)
 
+    def length(self, queue: str) -> int:
+        """See `Publisher`."""
+        try:
+            return int(self._broker.llen(f"{self._key_prefix}{queue}"))
+        except RedisError as error:
+            raise BrokerUnavailable(f"the broker does not answer: {error}; check WALKAROUND_BROKER_URL") from error
+
     def _be_silent(self, error: Exception) -> None:
         self._silent_until = self._clock() + self.PAUSE_S
+        metrics.PUBLISH_FAILURES.inc()
         log.warning("publish_failed", problem=str(error), silent_seconds=self.PAUSE_S)

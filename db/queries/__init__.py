@@ -8,13 +8,16 @@ from db.queries.review_history import latest_review, recorded_reviews, review_li
 from db.queries.set_photos import PhotoReport, photos_in_bucket, photos_of, photos_of_sets
 from db.queries.state import (
     Backlog,
+    BacklogFigures,
     ModelRow,
     ScanProgress,
     VerdictFilter,
     VerdictRow,
     active_model,
     backlog,
+    backlog_figures,
     current_verdicts,
+    has_due_work,
     last_scan,
     progress,
 )
@@ -29,6 +32,7 @@ from db.queries.walks import (
 
 __all__ = [
     "Backlog",
+    "BacklogFigures",
     "ComparedSet",
     "Comparison",
     "ModelRow",
@@ -45,11 +49,13 @@ __all__ = [
     "VersionRow",
     "active_model",
     "backlog",
+    "backlog_figures",
     "changed_verdicts",
     "compare_models",
     "current_verdicts",
     "decide_again",
     "find_version",
+    "has_due_work",
     "last_scan",
     "latest_review",
     "model_by_id",

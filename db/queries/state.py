@@ -1,16 +1,18 @@
 """How things stand: verdicts, backlog, progress, models and scans."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, Enum, Select, column, func, select, table
+from sqlalchemy import Boolean, Enum, Select, column, exists, func, select, table
 from sqlalchemy.orm import Session
 
 from core.domain import ClosedBy, Label, ModelIdentity, ModelState, WorkState
 from core.policy import Policy
-from db.dialect import Json, UtcDateTime
-from db.models import ModelVersion, ScanRun
+from db.dialect import Json, UtcDateTime, database_now
+from db.due import is_due
+from db.models import ModelVersion, PhotoSet, Queue, ScanRun, SetState, Work
 from db.session import snapshot
 
 
@@ -28,9 +30,10 @@ _current = table(
     column("reasons", Json),
     column("created_at", UtcDateTime()),
 )
+_UNFINISHED = (WorkState.PENDING, WorkState.LEASED, WorkState.DEAD)
 _status = table("return_status", *(column(name) for name in ("bucket", "status", "photos")))
 _backlog = table(
-    "backlog", *(column(name) for name in ("model_state", "state", "sets")), column("oldest_at", UtcDateTime())
+    "backlog", *(column(name) for name in ("queue", "model_state", "state", "sets")), column("oldest_at", UtcDateTime())
 )
 
 
@@ -93,6 +96,21 @@ class Backlog:
 
 
 @dataclass(frozen=True, slots=True)
+class BacklogFigures:
+    """What waits. `sets`: the active model's unfinished work by queue and state ("pending", "leased", "dead").
+
+    `oldest`: by queue, since when the longest waiting one waits; a dead one does not wait. `shadow`: what candidates
+    have still to score. `overdue`: sets still open whose time to be looked at again has come: many of them where
+    nothing reconciles.
+    """
+
+    sets: dict[tuple[str, str], int]
+    oldest: dict[str, datetime | None]
+    shadow: int
+    overdue: int
+
+
+@dataclass(frozen=True, slots=True)
 class ScanProgress:
     """Sets that have photos, those with a verdict or given up (`dead`), and the photos of all and of decided sets."""
 
@@ -150,6 +168,34 @@ def backlog(session: Session) -> Backlog:
         oldest=min((oldest for state, _, oldest in active if state != WorkState.DEAD), default=None),
         shadow=sum(sets for model, state, sets, _ in rows if model != ModelState.ACTIVE and state != WorkState.DEAD),
     )
+
+
+@snapshot
+def backlog_figures(session: Session) -> BacklogFigures:
+    """What waits, queue by queue; each queue and state has its figure, whether anything waits there or not."""
+    view = _backlog.c
+    rows = session.execute(select(view.queue, view.model_state, view.state, view.sets, view.oldest_at)).all()
+    active = [row for row in rows if row.model_state == ModelState.ACTIVE]
+    sets = {(queue.value, state.value): 0 for queue in Queue for state in _UNFINISHED}
+    sets |= {(row.queue, row.state): row.sets for row in active}
+    oldest: dict[str, datetime | None] = {queue.value: None for queue in Queue}
+    for queue in oldest:
+        since = [row.oldest_at for row in active if row.queue == queue and row.state != WorkState.DEAD]
+        oldest[queue] = min(since, default=None)
+    overdue = select(func.count()).where(PhotoSet.state == SetState.OPEN, PhotoSet.check_at <= database_now())
+    return BacklogFigures(
+        sets=sets,
+        oldest=oldest,
+        shadow=sum(row.sets for row in rows if row.model_state != ModelState.ACTIVE and row.state != WorkState.DEAD),
+        overdue=session.scalar(overdue) or 0,
+    )
+
+
+@snapshot
+def has_due_work(session: Session, model_ids: Collection[int], queues: Collection[str]) -> bool:
+    """Whether one of these queues has due work for one of these model versions, published or not."""
+    waiting = exists().where(Work.queue.in_(queues), Work.model_id.in_(model_ids), is_due())
+    return bool(session.scalar(select(waiting)))
 
 
 @snapshot

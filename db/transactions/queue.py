@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import product
 from typing import Any, cast
 
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from core.domain import ClosedBy, ModelState, SetRef, WorkState
 from db.dialect import database_now, insert_for
+from db.due import is_due
 from db.models import ModelVersion, PhotoSet, Queue, Vehicle, Work
 from db.photo_rows import PhotoRow, photo_rows
 from db.session import transaction
@@ -38,7 +39,7 @@ class Claim:
     `token` fences: whoever claims later has a higher one. `attempts` counts claims (this one included) that nobody
     answered for, `failures` those given back with an error, `bugs` the failures of them that nobody foresaw. `suspect`
     is the photo that was being scored alone when the last claim ended without an answer, `suspicions` how many claims
-    in a row did. `manifest` maps object keys to the sha256 promised.
+    in a row did. `manifest` maps object keys to the sha256 promised. `uploaded_at` is when the newest photo came.
     """
 
     work: WorkKey
@@ -53,6 +54,8 @@ class Claim:
     manifest: dict[str, str]
     suspect: int | None
     suspicions: int
+    queue: Queue
+    uploaded_at: datetime
 
 
 @transaction
@@ -61,7 +64,7 @@ def claim(session: Session, work: WorkKey, lease: timedelta, max_attempts: int) 
 
     Work that was claimed `max_attempts` times without an answer becomes dead here: it seems to kill its workers.
     """
-    row = session.scalar(select(Work).where(_is(work), _due()).with_for_update(skip_locked=True))
+    row = session.scalar(select(Work).where(_is(work), is_due()).with_for_update(skip_locked=True))
     if row is None:
         return None
     photo_set = session.get_one(PhotoSet, work.set_id)
@@ -97,6 +100,8 @@ def claim(session: Session, work: WorkKey, lease: timedelta, max_attempts: int) 
         manifest=dict(photo_set.manifest or {}) if photo_set.closed_by is ClosedBy.MANIFEST else {},
         suspect=row.suspect_photo_id,
         suspicions=row.suspicions,
+        queue=row.queue,
+        uploaded_at=photo_set.uploaded_at,
     )
 
 
@@ -163,7 +168,7 @@ def due_work(session: Session, queue: Queue, limit: int, republish_after: timede
             break
         rows = session.scalars(
             select(Work)
-            .where(Work.queue == queue, Work.model_id == model_id, unheard, _due())
+            .where(Work.queue == queue, Work.model_id == model_id, unheard, is_due())
             .order_by(Work.last_published, Work.created_at, Work.set_id)
             .limit(limit - len(due))
             .with_for_update(skip_locked=True)
@@ -241,13 +246,6 @@ def _is(work: WorkKey) -> ColumnElement[bool]:
 
 def _held(claim: Claim) -> ColumnElement[bool]:
     return and_(_is(claim.work), Work.token == claim.token, Work.state == WorkState.LEASED)
-
-
-def _due() -> ColumnElement[bool]:
-    return or_(
-        and_(Work.state == WorkState.PENDING, Work.not_before <= database_now()),
-        and_(Work.state == WorkState.LEASED, Work.lease_until < database_now()),
-    )
 
 
 def _is_unanswered(republish_after: timedelta) -> ColumnElement[bool]:

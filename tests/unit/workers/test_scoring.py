@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import structlog
 
 from core.domain import Blob, Label, Pixels, Score
 from core.errors import (
@@ -140,3 +141,13 @@ class DeadlyClassifier(FixedClassifier):
         if any(photo[..., 0].mean() > photo[..., 1].mean() + 20 for photo in photos):
             raise SystemExit(139)
         return super().classify(photos)
+
+
+def test_what_is_logged_of_a_photo_names_its_set(house: House) -> None:
+    """Photos are fetched in threads of their own, which must know whose they are."""
+    house.put("1.jpg", b"no photo at all")
+    outcome = house.ingest()
+    with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
+        assert house.answer() == [Finish.VERDICT]
+    (line,) = [entry for entry in logs if entry["event"] == "photo_quarantined"]
+    assert (line["set_key"], line["set_id"]) == (SET, outcome.set_id)

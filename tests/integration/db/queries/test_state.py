@@ -9,10 +9,7 @@ from core.completeness import Completeness
 from core.domain import Label, ModelState, PhotoStatus
 from db import queries
 from db.session import Sessions
-from db.transactions import (
-    bury,
-    open_rescoring,
-)
+from db.transactions import activate_model, bury, end_leases, open_rescoring, release
 from tests.photo_sets import (
     BUCKET,
     NOW,
@@ -86,3 +83,43 @@ def test_verdicts_are_found_by_fleet_vehicle_label_and_time(sessions: Sessions) 
     assert found(label=Label.DAMAGED) == [("harbour", "V-002")]
     assert found(since=NOW, until=NOW) == []
     assert len(found(since=NOW, until=NOW + timedelta(microseconds=1))) == 3
+
+
+def test_what_waits_is_told_queue_by_queue_also_where_nothing_does(sessions: Sessions) -> None:
+    first = register(sessions)
+    assert queries.backlog_figures(sessions).oldest == {"classify": None, "rescore": None}
+    judge(sessions, arrive(sessions, set_ref(1), stored(set_ref(1), "a")).opened[0])
+    arrive(sessions, set_ref(2), stored(set_ref(2), "a"))
+    overdue = Completeness(None, check_at=NOW - timedelta(hours=1))
+    arrive(sessions, set_ref(3), stored(set_ref(3), "a"), overdue)
+    later = Completeness(None, check_at=datetime.now(UTC) + timedelta(hours=1))
+    arrive(sessions, set_ref(4), stored(set_ref(4), "a"), later)
+    second = register(sessions, "second", ModelState.CANDIDATE)
+    open_rescoring(sessions, second, 10)
+    figures = queries.backlog_figures(sessions)
+    assert {key: sets for key, sets in figures.sets.items() if sets} == {("classify", "pending"): 1}
+    assert len(figures.sets) == 6
+    assert figures.oldest["classify"] is not None
+    assert figures.oldest["rescore"] is None, "nobody waits for a candidate"
+    assert (figures.shadow, figures.overdue) == (2, 1)
+    activate_model(sessions, second)
+    figures = queries.backlog_figures(sessions)
+    assert figures.sets["rescore", "pending"] == 2, "opened before it was active"
+    assert figures.oldest["rescore"] is not None
+    assert first != second
+
+
+def test_due_work_is_that_of_these_models_on_these_queues_expired_leases_too(sessions: Sessions) -> None:
+    first = register(sessions)
+    work = arrive(sessions, set_ref(1), stored(set_ref(1), "a")).opened[0]
+    assert queries.has_due_work(sessions, [first], ["classify"])
+    assert not queries.has_due_work(sessions, [first], ["rescore", "intake"])
+    assert not queries.has_due_work(sessions, [first + 1], ["classify"])
+    assert not queries.has_due_work(sessions, [], ["classify"])
+    held = must_claim(sessions, work)
+    assert not queries.has_due_work(sessions, [first], ["classify"]), "somebody has it"
+    end_leases(sessions)
+    assert queries.has_due_work(sessions, [first], ["classify"]), "whose lease has expired"
+    release(sessions, must_claim(sessions, work), timedelta(hours=1), "the store is away")
+    assert not queries.has_due_work(sessions, [first], ["classify"]), "its pause is not over"
+    assert held.work == work
