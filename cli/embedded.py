@@ -27,6 +27,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from cli.waiting import WaitingNotes
 from core.errors import WalkaroundError
 from core.settings import PREFIX, Settings
 from db import queries, transactions
@@ -143,8 +144,8 @@ def run_until_done(settings: Settings, out: Path, console: Console) -> tuple[Con
 
 
 def _follow(context: Context, worker: EmbeddedWorker, bar: Progress) -> None:
-    """Keep the worker running and show how far it is, until all is done."""
-    task = bar.add_task("Photos", total=None)
+    """Keep the worker running and show how far it is and what it waits for, until all is done."""
+    task, notes = bar.add_task("Photos", total=None), WaitingNotes(bar.console)
     reconciled = time.monotonic()
     while True:
         began = time.thread_time()
@@ -155,6 +156,7 @@ def _follow(context: Context, worker: EmbeddedWorker, bar: Progress) -> None:
         worker.ensure_running(context)
         if time.monotonic() - reconciled >= RECONCILE_SECONDS:
             pipeline.reconcile(context)
+            notes.show(context)
             reconciled = time.monotonic()
         worker.wait(pause_after(time.thread_time() - began))
 

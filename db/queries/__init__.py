@@ -21,6 +21,7 @@ from db.queries.state import (
     last_scan,
     progress,
 )
+from db.queries.waiting_returns import WaitingReturn, waiting_returns
 from db.queries.walks import (
     PlacedSet,
     SetRow,
@@ -47,6 +48,7 @@ __all__ = [
     "VerdictFilter",
     "VerdictRow",
     "VersionRow",
+    "WaitingReturn",
     "active_model",
     "backlog",
     "backlog_figures",
@@ -72,4 +74,5 @@ __all__ = [
     "serving_models",
     "set_rows",
     "sets_refused_by_store",
+    "waiting_returns",
 ]
