@@ -51,7 +51,7 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True, hide_input_in_errors=True
     )
 
-    store: str = Field(default="", description="Where the photos lie: s3://bucket or a folder.")
+    store: str = Field(default="", description="Where the photos are: s3://bucket or a folder.")
     s3_endpoint_url: str | None = Field(default=None, description="An S3-compatible server; AWS where empty.")
     s3_region: str | None = Field(default=None, description="The bucket's region.")
     s3_ca_bundle: Path | None = Field(default=None, description="CA certificates for that server.")
@@ -107,13 +107,13 @@ class Settings(BaseSettings):
     quiet_period: timedelta = Field(
         default=_RULES.quiet_period,
         ge=timedelta(0),
-        description="A set nothing declares complete closes after this long without change.",
+        description="A set that neither marker nor manifest completes closes after this long without change.",
     )
     deadline: timedelta = Field(
         default=_RULES.deadline, ge=timedelta(0), description="After this long a set is closed as incomplete."
     )
     expected_photos: PositiveInt | None = Field(
-        default=None, description="How many photos a set has, where that is known."
+        default=None, description="How many photos a set has, if that is known."
     )
 
     lease: timedelta = Field(
@@ -129,9 +129,11 @@ class Settings(BaseSettings):
         gt=timedelta(0),
         description="How often the schedule looks for work that messages lost.",
     )
-    max_attempts: PositiveInt = Field(default=12, description="After so many lost attempts a set waits for a person.")
+    max_attempts: PositiveInt = Field(
+        default=12, description="After so many lost attempts a set is given up until a person replays it."
+    )
     max_pending_age: timedelta = Field(
-        default=timedelta(hours=12), ge=timedelta(0), description="`audit` complains about anything pending for longer."
+        default=timedelta(hours=12), ge=timedelta(0), description="`audit` fails if work has been pending for longer."
     )
 
     concurrency: PositiveInt = Field(
@@ -146,7 +148,7 @@ class Settings(BaseSettings):
     decode_timeout: PositiveFloat = Field(
         default=20.0, allow_inf_nan=False, description="Seconds one photo may take to decode."
     )
-    max_photo_mb: PositiveInt = Field(default=40, description="Larger files are refused unread.")
+    max_photo_mb: PositiveInt = Field(default=40, description="Larger files are refused without being read.")
 
     timezone: str = Field(default="UTC", description="The fleet's time zone, as in Europe/Riga.")
     scan_at: time = Field(default=time(2, 30), description="Local time of the nightly fleet scan.")

@@ -120,7 +120,6 @@ def make_scoring(settings: Settings, sessions: Sessions) -> Scoring:
             batch_size=settings.batch_size,
             precision=settings.precision,
             device=settings.device,
-            threads=available_cores(),
             on_device=show_device,
         ),
         policy=serves.policy,

@@ -47,8 +47,8 @@ def save_artefact(network: "keras.Model", description: Description, folder: Path
     """Write `network` and its card to `folder`, which must not exist yet; nothing half-written is ever seen there.
 
     Kernels are stored as float16, everything one-dimensional (biases, BatchNormalization) as float32. Rounds the
-    network's kernels in place, so that what is measured afterwards is what was saved; call `round_to_float16` before
-    measuring to have it the other way about. Raises `ModelUnusable` where a kernel does not fit float16.
+    network's kernels in place, so that what is measured afterwards is what was saved; to measure before saving, call
+    `round_to_float16` first. Raises `ModelUnusable` where a kernel does not fit float16.
     """
     if folder.exists():
         raise ModelUnusable(f"{folder} exists already and artefacts are never overwritten; choose another folder")
@@ -173,10 +173,10 @@ def file_sha256(path: Path) -> str:
 
 
 def _check_sha256(data: bytes, card: Card, origin: str) -> None:
-    found = hashlib.sha256(data).hexdigest()
-    if found != card.weights_sha256:
+    actual = hashlib.sha256(data).hexdigest()
+    if actual != card.weights_sha256:
         raise ModelUnusable(
-            f"{origin} does not match its card: its sha256 is {found}, the card says {card.weights_sha256}; "
+            f"{origin} does not match its card: its sha256 is {actual}, the card says {card.weights_sha256}; "
             "the file was changed or cut short: fetch the artefact again"
         )
 

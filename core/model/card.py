@@ -119,9 +119,9 @@ class Card(Description):
     @property
     def preprocess_sha256(self) -> str:
         """Hash of all that changes a prediction while the weights stay: preprocessing, views, pooling, temperature."""
-        said = self.model_dump(mode="json", include={"preprocessing", "input", "pooling", "temperature"})
+        parts = self.model_dump(mode="json", include={"preprocessing", "input", "pooling", "temperature"})
         space = self.fitted.vehicle if self.fitted else None
-        return sha256_of(said | ({"vehicle": space.model_dump(mode="json")} if space else {}))
+        return sha256_of(parts | ({"vehicle": space.model_dump(mode="json")} if space else {}))
 
     @property
     def policy(self) -> Policy:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from core.errors import SettingsInvalid
+from core.machine import available_cores
 from core.model.forward import gpu_name, prepare_tensorflow, tensorflow_threads
 from core.model.precision import Precision
 
@@ -36,6 +37,7 @@ class ComputeDevice:
 def find_device(choice: DeviceChoice, precision: Precision, threads: int | None) -> ComputeDevice:
     """The device that an engine with these settings computes on. Imports TensorFlow where that computes.
 
+    `threads` are one for each core that the process may use, where None.
     Raises `SettingsInvalid` where a GPU is asked for and cannot be used; a GPU that `auto` cannot use is logged.
     """
     arithmetic = "float32" if precision == "auto" else precision
@@ -45,7 +47,7 @@ def find_device(choice: DeviceChoice, precision: Precision, threads: int | None)
                 "WALKAROUND_DEVICE=gpu (or --gpu), but int8 computes on the CPU alone: choose another "
                 "WALKAROUND_PRECISION, or WALKAROUND_DEVICE=cpu"
             )
-        return ComputeDevice("cpu", processor_name(), arithmetic, "openvino", threads or len(os.sched_getaffinity(0)))
+        return ComputeDevice("cpu", processor_name(), arithmetic, "openvino", threads or available_cores())
     prepare_tensorflow(threads, use_gpu=choice != "cpu")
     gpu = gpu_name()
     if gpu is not None:

@@ -54,8 +54,9 @@ def load_engine(
     threads: int | None = None,
     on_device: Callable[[ComputeDevice], object] = lambda _: None,
 ) -> "Engine":
-    """The engine of a verified artefact on the `device` of this process; `threads` bounds its cores, all where None.
+    """The engine of a verified artefact on the `device` of this process.
 
+    `threads` bounds the cores that it uses: all that the process may use, where None.
     int8 runs on OpenVINO, all else on TensorFlow; each is imported only where it runs, which takes seconds. The device
     is logged, and given to `on_device`.
     Raises `ModelUnusable`, and `SettingsInvalid` where a GPU is asked for and cannot be used.
@@ -64,7 +65,7 @@ def load_engine(
     log.info("scores are computed on %s", found)
     on_device(found)
     if precision == "int8":
-        return _load_quantised(artefact, batch_size, threads)
+        return _load_quantised(artefact, batch_size, found.threads)
     on_gpu = found.kind == "gpu"
     if precision == "bfloat16" and not (on_gpu or has_bfloat16()):
         log.warning(
@@ -75,7 +76,7 @@ def load_engine(
     return Engine(build_forward(network, inputs.size, precision), batch_size=batch_size, flip=inputs.flip, pad=on_gpu)
 
 
-def _load_quantised(artefact: Artefact, batch_size: int, threads: int | None) -> "Engine":
+def _load_quantised(artefact: Artefact, batch_size: int, threads: int) -> "Engine":
     graph = read_quantised_graph(artefact)  # first: it says in a moment what is missing
     head = read_head(verified_bytes(artefact), str(artefact.weights_path))
     return Engine(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from core.domain import Pixels
 from core.errors import ModelFailed, ModelUnusable
+from core.machine import available_cores
 from core.model.folding import FoldedNetwork, Head, Step
 from core.model.network import CHANNELS
 
@@ -26,9 +27,10 @@ Outputs = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], N
 def prepare_tensorflow(threads: int | None = None, *, use_gpu: bool = True) -> None:
     """Import TensorFlow and set what holds for the whole process: threads, memory of a GPU on demand, true float32.
 
-    TensorFlow takes no other number of threads and no other devices once it has run: raises `ModelUnusable` then.
+    `threads` are one for each core that the process may use, where None. TensorFlow takes no other number of threads
+    and no other devices once it has run: raises `ModelUnusable` then.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # its information about the processor is not for our users
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # what it reports of the processor is of no use to our users
     import tensorflow as tf
 
     # TF32 keeps 10 bits of the mantissa: answers would differ from a CPU's by more than the 1e-3 we promise.
@@ -38,9 +40,10 @@ def prepare_tensorflow(threads: int | None = None, *, use_gpu: bool = True) -> N
             tf.config.set_visible_devices([], "GPU")
         for gpu in tf.config.get_visible_devices("GPU"):
             tf.config.experimental.set_memory_growth(gpu, True)
-        if threads not in (None, tensorflow_threads()):
-            tf.config.threading.set_intra_op_parallelism_threads(threads)
-            tf.config.threading.set_inter_op_parallelism_threads(threads)
+        wanted = threads or available_cores()
+        if wanted != tensorflow_threads():
+            tf.config.threading.set_intra_op_parallelism_threads(wanted)
+            tf.config.threading.set_inter_op_parallelism_threads(wanted)
     except RuntimeError as error:
         raise ModelUnusable(
             f"TensorFlow runs already and cannot be set up anew ({error}); restart the process"

@@ -115,7 +115,7 @@ class BatchingClassifier:
         return [request.answer.result() for request in requests]
 
     def close(self) -> None:
-        """Score what is queued, stop the thread and let the device go. Closing twice is fine."""
+        """Score what is queued, stop the thread and release the device. Closing twice changes nothing."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -156,7 +156,7 @@ class BatchingClassifier:
             return batch
 
     def _score_batch(self, batch: list[_Request]) -> None:
-        """Answer every request, whatever happens: a failed batch is scored photo by photo to find the one to blame."""
+        """Answer every request: a failed batch is scored photo by photo to find which one the device fails on."""
         if self._broken is not None:
             _refuse(batch, self._broken)
             return

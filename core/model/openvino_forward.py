@@ -1,5 +1,6 @@
-"""The network on OpenVINO: the same answers as `core.model.forward` gives, from a process without TensorFlow."""
+"""The backbone on OpenVINO, the head in NumPy: the forward pass of int8, in a process without TensorFlow."""
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
@@ -32,7 +33,8 @@ def build_openvino_forward(
     openvino = import_openvino()
     # One stream: a batch at a time on all cores, which is how the engine hands them over.
     options = {"NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": _HINTS[precision]}
-    if threads is not None:
+    # Where all cores may be used OpenVINO chooses itself, for instance one thread for two hyperthreads.
+    if threads is not None and threads < len(os.sched_getaffinity(0)):
         options["INFERENCE_NUM_THREADS"] = threads
     request = openvino.Core().compile_model(graph, "CPU", options).create_infer_request()
 
@@ -50,7 +52,7 @@ def build_openvino_forward(
 
 def as_ours(error: RuntimeError) -> Exception:
     """`MemoryError` where OpenVINO, which has no class for it, says that it had too little; else `ModelFailed`."""
-    said = str(error)
-    if "Failed to allocate" in said or "can't alloc" in said:
-        return MemoryError(said)
-    return ModelFailed(f"OpenVINO failed: {said:.300}; another attempt or worker may succeed")
+    message = str(error)
+    if "Failed to allocate" in message or "can't alloc" in message:
+        return MemoryError(message)
+    return ModelFailed(f"OpenVINO failed: {message:.300}; another attempt or worker may succeed")

@@ -1,4 +1,4 @@
-"""The arithmetic a model's answers are computed in, what of it the processor has, and their identity."""
+"""The arithmetic that scores are computed in, whether the processor has it, and the identity that follows."""
 
 from pathlib import Path
 from typing import Literal
@@ -29,8 +29,8 @@ def identity_in(artefact: Artefact, precision: Precision) -> ModelIdentity:
     identity = artefact.card.identity
     if precision in ("auto", "float32"):
         return identity
-    said = {"preprocess_sha256": identity.preprocess_sha256, "precision": precision}
+    arithmetic = {"preprocess_sha256": identity.preprocess_sha256, "precision": precision}
     if precision == "int8":
         card = read_quantised_card(artefact)
-        said |= {"graph_sha256": card.graph_sha256, "constants_sha256": card.constants_sha256}
-    return ModelIdentity(f"{identity.name}+{precision}", identity.weights_sha256, sha256_of(said))
+        arithmetic |= {"graph_sha256": card.graph_sha256, "constants_sha256": card.constants_sha256}
+    return ModelIdentity(f"{identity.name}+{precision}", identity.weights_sha256, sha256_of(arithmetic))

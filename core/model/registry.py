@@ -154,15 +154,15 @@ class Registry:
 
     def rollback(self, *, who: str, reason: str, now: datetime) -> Promotion:
         """Promote what was promoted before; once more, the one before that. Raises `PromotionRefused` at the end."""
-        standing: list[Promotion] = []
+        in_force: list[Promotion] = []
         for promotion in self.history():
             if promotion.action == "promote":
-                standing.append(promotion)
+                in_force.append(promotion)
             else:
-                standing.pop()
-        if len(standing) < 2:
+                in_force.pop()
+        if len(in_force) < 2:
             raise PromotionRefused("there is no earlier model to go back to")
-        return self._record("rollback", self._promoted_entry(standing[-2]), who, reason, now, forced=False)
+        return self._record("rollback", self._promoted_entry(in_force[-2]), who, reason, now, forced=False)
 
     def fetch(self, entry: Entry, cache: Path) -> Artefact:
         """Copy a model to the cache folder and verify it; a copy that is there and whole is used as it is."""

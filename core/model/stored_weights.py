@@ -1,4 +1,4 @@
-"""The weights inside a `.keras` file, as HDF5. h5py is loaded only where they are read or written."""
+"""The weights inside a `.keras` file, as HDF5. h5py is imported only where they are read or written."""
 
 import io
 import zipfile

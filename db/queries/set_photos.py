@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from core.domain import AbsenceReason, PhotoStatus
 from core.errors import Refusal
+from core.model.heatmap import decode_heatmap
 from db.models import Photo, PhotoSet, Prediction, Vehicle
 from db.photo_rows import prediction_that_counts
 from db.session import snapshot
@@ -90,5 +91,4 @@ def _by_set(session: Session, query: Select[tuple[Photo, Prediction]]) -> dict[i
 def _heatmap(prediction: Prediction) -> NDArray[np.float32] | None:
     if prediction.heatmap is None or prediction.heatmap_rows is None or prediction.heatmap_columns is None:
         return None
-    cells = np.frombuffer(prediction.heatmap, dtype="<f2").astype(np.float32)
-    return cells.reshape(prediction.heatmap_rows, prediction.heatmap_columns)
+    return decode_heatmap(prediction.heatmap, (prediction.heatmap_rows, prediction.heatmap_columns))

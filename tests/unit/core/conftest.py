@@ -28,7 +28,7 @@ DESCRIPTION = Description(
 
 @pytest.fixture(scope="session")
 def network() -> Any:
-    """The founding network for 64 x 64 pixels, random to its last scale and shift: no term is trivially 0 or 1."""
+    """The classifier for 64 x 64 pixels, random to its last scale and shift: no term is trivially 0 or 1."""
     import keras
 
     from core.model.network import build_network
@@ -63,6 +63,15 @@ def photos() -> np.ndarray:
     """Ten smooth random photos, uint8 (10, 1, 64, 64, 3)."""
     coarse = np.random.default_rng(3).integers(0, 256, (10, 1, 8, 8, 3), dtype=np.uint8)
     return coarse.repeat(SIZE // 8, axis=2).repeat(SIZE // 8, axis=3)
+
+
+@pytest.fixture(scope="session")
+def colours() -> np.ndarray:
+    """A red, a green and a blue photo, uint8 (3, 64, 64, 3): channels in another order would be seen."""
+    photos = np.zeros((3, SIZE, SIZE, 3), np.uint8)
+    for channel in range(3):
+        photos[channel, ..., channel] = 220
+    return photos
 
 
 @pytest.fixture
