@@ -184,7 +184,7 @@ class Quality:
 class LoadedPhoto:
     """A photo ready to score: views are uint8 RGB of shape (plan.count, size, size, 3).
 
-    `likeness` is its perceptual hash, see `core.phash_bits`.
+    `phash` is its perceptual hash, see `core.phash_bits`.
     """
 
     views: Pixels = field(repr=False)
@@ -193,7 +193,7 @@ class LoadedPhoto:
     format: str
     taken_at: datetime | None
     quality: Quality
-    likeness: str
+    phash: str
 
 
 class PhotoLoader(Protocol):

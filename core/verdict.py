@@ -2,24 +2,22 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from itertools import groupby
 
 from core.canonical import sha256_of
 from core.domain import AbsenceReason, ClosedBy, Label, ModelIdentity, PhotoStatus
 from core.errors import Refusal
-from core.phash_bits import differing_bits
+from core.phash_bits import near_groups
 from core.policy import Policy, ViewRule
-
-# The rule of a set that would be clear, had no photo vanished: the view `standing` knows it by these words.
-CLEAR_BUT_FOR_LOSS = "photos are gone from the store"
+from core.reasons import PhotoReasons, Reasons, Rule
 
 
 @dataclass(frozen=True, slots=True)
 class PhotoEvidence:
     """What is known of one live photo of a set. `probability` of damage is there exactly when `status` is OK.
 
-    `likeness` is the photo's perceptual hash (`core.phash_bits`), `vehicle_distance` how far its features lie
-    from those of vehicles (`core.model.vehicle`), `reused_from` the key of an earlier set that holds the same photo.
+    `phash` is the photo's perceptual hash (`core.phash_bits`), `vehicle_distance` how far its features lie from those
+    of vehicles (`core.model.vehicle`), `reused_from` the key of an earlier set that holds the same photo.
     `absence` is why it is no longer in the store; what is known of it counts all the same.
     """
 
@@ -28,7 +26,7 @@ class PhotoEvidence:
     content_sha256: str | None = None
     reason: str | None = None
     probability: float | None = None
-    likeness: str | None = None
+    phash: str | None = None
     vehicle_distance: float | None = None
     reused_from: str | None = None
     absence: AbsenceReason | None = None
@@ -40,7 +38,7 @@ class Decision:
 
     label: Label
     score: float | None
-    reasons: dict[str, Any]
+    reasons: Reasons
     input_sha256: str
 
 
@@ -75,20 +73,20 @@ def decide(
     damaged = _suspicion(vehicle, len(distinct), policy, policy.damaged_at_rank)
     suspicious = _suspicion(distinct, len(distinct), policy, policy.clear_below_rank)
     if damaged.reached:
-        label, rule = Label.DAMAGED, "enough photos reach the damage threshold"
+        label, rule = Label.DAMAGED, Rule.DAMAGE
     elif doubt := _doubt(
         photos, distinct, vehicle, policy, incomplete=bool(missing_keys) or closed_by is ClosedBy.DEADLINE
     ):
         label, rule = Label.UNDECIDED, doubt
     elif suspicious.reached:
-        label, rule = Label.UNDECIDED, "a photo is between the clear and the damage threshold"
+        label, rule = Label.UNDECIDED, Rule.BETWEEN_THRESHOLDS
     elif _is_something_lost(photos):
-        label, rule = Label.UNDECIDED, CLEAR_BUT_FOR_LOSS
+        label, rule = Label.UNDECIDED, Rule.CLEAR_BUT_FOR_LOSS
     else:
-        label, rule = Label.CLEAR, "every photo stays below the clear threshold"
-    reasons = {
+        label, rule = Label.CLEAR, Rule.CLEAR
+    reasons: Reasons = {
         "rule": rule,
-        "closed_by": closed_by.value,
+        "closed_by": closed_by,
         "missing": missing_keys,
         "model": asdict(model) if model else None,
         "policy": policy.model_dump(mode="json"),
@@ -102,10 +100,10 @@ def decide(
         },
         "photos": [_account(photo, policy, counted_as) for photo in listed],
     }
-    inputs = {name: reasons[name] for name in ("closed_by", "missing", "model", "policy", "photos")}
-    return Decision(
-        label, max((photo.probability or 0.0 for photo in distinct), default=None), reasons, sha256_of(inputs)
-    )
+    # all but what follows from the rest
+    inputs = {name: value for name, value in reasons.items() if name not in ("rule", "thresholds")}
+    score = max((photo.probability or 0.0 for photo in distinct), default=None)
+    return Decision(label, score, reasons, sha256_of(inputs))
 
 
 def _distinct(photos: Sequence[PhotoEvidence], within: int) -> dict[str, str]:
@@ -113,28 +111,31 @@ def _distinct(photos: Sequence[PhotoEvidence], within: int) -> dict[str, str]:
 
     Copies of copies are copies, so that the order of photos does not matter.
     """
-    group = list(range(len(photos)))
-    for i, photo in enumerate(photos):
-        for j in range(i):
-            if group[i] != group[j] and _is_copy(photo, photos[j], within):
-                old, new = group[i], group[j]
-                group = [new if number == old else number for number in group]
-    members: dict[int, list[PhotoEvidence]] = {}
-    for photo, number in zip(photos, group, strict=True):
-        members.setdefault(number, []).append(photo)
-    return {
-        photo.key: min(copies, key=lambda copy: (-(copy.probability or 0.0), copy.key)).key
-        for copies in members.values()
-        for photo in copies
-    }
+    ordered = sorted(zip(_groups(photos, within), photos, strict=True), key=lambda pair: pair[0])
+    counted_as = {}
+    for _, members in groupby(ordered, key=lambda pair: pair[0]):
+        copies = [photo for _, photo in members]
+        most_suspicious = min(copies, key=lambda copy: (-(copy.probability or 0.0), copy.key))
+        counted_as.update({copy.key: most_suspicious.key for copy in copies})
+    return counted_as
 
 
-def _is_copy(photo: PhotoEvidence, other: PhotoEvidence, within: int) -> bool:
-    if photo.content_sha256 is not None and photo.content_sha256 == other.content_sha256:
-        return True
-    if photo.likeness is None or other.likeness is None:
-        return False
-    return differing_bits(photo.likeness, other.likeness) <= within
+def _groups(photos: Sequence[PhotoEvidence], within: int) -> list[int]:
+    """For each photo the number of its group: copies by content or by perceptual hash are together."""
+    groups = near_groups([photo.phash for photo in photos], within)
+    joined = list(range(len(photos)))  # of each group the one that it was joined with, or itself
+
+    def first_of(group: int) -> int:
+        while joined[group] != group:
+            joined[group] = group = joined[joined[group]]
+        return group
+
+    group_of_content: dict[str, int] = {}
+    for photo, group in zip(photos, groups, strict=True):
+        if photo.content_sha256 is not None:
+            other = group_of_content.setdefault(photo.content_sha256, group)
+            joined[first_of(group)] = first_of(other)
+    return [first_of(group) for group in groups]
 
 
 def _shows_vehicle(photo: PhotoEvidence, policy: Policy) -> bool:
@@ -165,20 +166,20 @@ def _doubt(
     policy: Policy,
     *,
     incomplete: bool,
-) -> str | None:
+) -> Rule | None:
     """What keeps the set from being clear, whatever its probabilities; the first that applies."""
     unscored = any(photo.probability is None for photo in photos)
     reused = any(photo.reused_from is not None for photo in photos)
     doubts = (
-        (not distinct, "no photo could be scored"),
-        (not vehicle, "no photo shows a vehicle"),
-        (unscored, "a photo could not be scored"),
-        (incomplete, "the set is incomplete"),
-        (len(distinct) < policy.least_photos, "there are too few photos"),
-        ("photo_reused" in policy.undecided_when and reused, "a photo was used for an earlier return"),
+        (not distinct, Rule.NOTHING_SCORED),
+        (not vehicle, Rule.NO_VEHICLE),
+        (unscored, Rule.PHOTO_NOT_SCORED),
+        (incomplete, Rule.INCOMPLETE),
+        (len(distinct) < policy.least_photos, Rule.TOO_FEW_PHOTOS),
+        ("photo_reused" in policy.undecided_when and reused, Rule.PHOTO_REUSED),
         (
             "photo_shows_no_vehicle" in policy.undecided_when and len(vehicle) < len(distinct),
-            "a photo shows no vehicle",
+            Rule.PHOTO_WITHOUT_VEHICLE,
         ),
     )
     return next((doubt for applies, doubt in doubts if applies), None)
@@ -203,23 +204,27 @@ def _intact_share(photos: Sequence[PhotoEvidence], policy: Policy) -> float | No
     return round(min(1.0, *ranked), 6) if ranked else None
 
 
-def _account(photo: PhotoEvidence, policy: Policy, counted_as: dict[str, str]) -> dict[str, Any]:
+def _account(photo: PhotoEvidence, policy: Policy, counted_as: dict[str, str]) -> PhotoReasons:
     """A photo as reasons name it; what is absent in most photos is left out where it is absent."""
-    view = policy.view_of(photo.key)
-    account = {
+    account: PhotoReasons = {
         "key": photo.key,
         "sha256": photo.content_sha256,
-        "status": photo.status.value,
+        "status": photo.status,
         "reason": photo.reason,
         "probability": photo.probability,
     }
-    rare = {
-        "likeness": photo.likeness,
-        "vehicle_distance": photo.vehicle_distance,
-        "shows_vehicle": None if _shows_vehicle(photo, policy) else False,
-        "view": view.name if view else None,
-        "counted_as": counted_as[photo.key] if counted_as.get(photo.key, photo.key) != photo.key else None,
-        "reused_from": photo.reused_from,
-        "absence": photo.absence.value if photo.absence else None,
-    }
-    return account | {name: value for name, value in rare.items() if value is not None}
+    if photo.phash is not None:
+        account["likeness"] = photo.phash
+    if photo.vehicle_distance is not None:
+        account["vehicle_distance"] = photo.vehicle_distance
+    if not _shows_vehicle(photo, policy):
+        account["shows_vehicle"] = False
+    if view := policy.view_of(photo.key):
+        account["view"] = view.name
+    if (other := counted_as.get(photo.key, photo.key)) != photo.key:
+        account["counted_as"] = other
+    if photo.reused_from is not None:
+        account["reused_from"] = photo.reused_from
+    if photo.absence is not None:
+        account["absence"] = photo.absence
+    return account

@@ -43,7 +43,7 @@ class PhotoRow:
             content_sha256=self.content_sha256,
             reason=self.reason,
             probability=self.probability if scored else None,
-            likeness=self.likeness,
+            phash=self.likeness,
             vehicle_distance=self.vehicle_distance if scored else None,
             reused_from=self.reused_from,
             absence=self.gone_reason,

@@ -3,7 +3,7 @@
 from core.domain import ClosedBy, PhotoStatus
 from core.errors import Refusal
 from core.photos.usability import Unusable
-from core.verdict import CLEAR_BUT_FOR_LOSS
+from core.reasons import Rule
 from reports.view import PhotoView, ReturnView, Standing
 
 _CLOSED_BY = {
@@ -15,13 +15,13 @@ _CLOSED_BY = {
 }
 
 
-# Rules of `core.verdict.decide` that say all there is to say.
+# The rules that say all there is to say.
 _DOUBTS = {
-    "no photo shows a vehicle": "No photo seems to show a vehicle; a person has to look.",
-    "there are too few photos": "There are too few different photos to call it clear; a person has to look.",
-    "a photo was used for an earlier return": "A photo was used for an earlier return; a person has to look.",
-    CLEAR_BUT_FOR_LOSS: "No photo shows damage, but some are gone from the store; a person has to look.",
-    "a photo shows no vehicle": "A photo seems to show no vehicle; a person has to look.",
+    Rule.NO_VEHICLE: "No photo seems to show a vehicle; a person has to look.",
+    Rule.TOO_FEW_PHOTOS: "There are too few different photos to call it clear; a person has to look.",
+    Rule.PHOTO_REUSED: "A photo was used for an earlier return; a person has to look.",
+    Rule.CLEAR_BUT_FOR_LOSS: "No photo shows damage, but some are gone from the store; a person has to look.",
+    Rule.PHOTO_WITHOUT_VEHICLE: "A photo seems to show no vehicle; a person has to look.",
 }
 
 

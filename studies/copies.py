@@ -4,17 +4,16 @@ python -m studies.copies --data ../shared/data
 """
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from math import cos, radians, sin
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 
 from core.domain import Pixels
 from core.model.artefact import open_artefact
-from core.phash_bits import COARSE_BITS, bands, differing_bits, differing_coarse_bits, near_halves
+from core.phash_bits import COARSE_BITS, bands, differing_bits, differing_coarse_bits, near_halves, near_pairs
 from core.photos.decode import min_side_for
 from core.photos.phash import perceptual_hash
 from core.settings import SHIPPED_MODEL
@@ -61,20 +60,6 @@ CHANGES: dict[str, Callable[[Pixels], Pixels]] = {
 }
 
 
-def near_pairs(hashes: Sequence[str], within: int) -> Iterator[Pair]:
-    """The pairs that differ in at most so many bits: all of them compared, a few hundred against the rest at a time."""
-    signs = np.array([_signs(likeness) for likeness in hashes], np.float32)
-    for start in range(0, len(signs), 500):
-        differing = (signs.shape[1] - signs[start : start + 500] @ signs.T) / 2
-        for row, other in np.argwhere(differing <= within):
-            if start + row < other:
-                yield int(start + row), int(other)
-
-
-def _signs(likeness: str) -> NDArray[np.int8]:
-    return 2 * np.unpackbits(np.frombuffer(bytes.fromhex(likeness), np.uint8)).astype(np.int8) - 1
-
-
 def pairs_sharing(stored: Sequence[Sequence[int]], asked: Sequence[Sequence[Sequence[int]]]) -> set[Pair]:
     """The pairs that indexes bring: `stored` is each photo's value in each index, `asked` what it looks up there."""
     found: set[Pair] = set()
@@ -87,9 +72,9 @@ def pairs_sharing(stored: Sequence[Sequence[int]], asked: Sequence[Sequence[Sequ
     return found
 
 
-def halves(likeness: str) -> tuple[int, ...]:
+def halves(phash: str) -> tuple[int, ...]:
     """The values that the two indexes hold of a photo (`db.models.two_bands`)."""
-    first, second, third, fourth = bands(likeness)
+    first, second, third, fourth = bands(phash)
     return first << 16 | second, third << 16 | fourth
 
 
@@ -98,7 +83,7 @@ def print_different(samples: Sequence[Sample], hashes: Sequence[str]) -> None:
     groups = [sample.group for sample in samples]
     _, sizes = np.unique(groups, return_counts=True)
     of_group = int((sizes * (sizes - 1) // 2).sum())
-    near = list(near_pairs(hashes, ALL_BITS))
+    near = near_pairs(hashes, ALL_BITS)
     for name, same, total in (
         ("other groups", False, len(samples) * (len(samples) - 1) // 2 - of_group),
         ("of one group", True, of_group),
@@ -106,7 +91,7 @@ def print_different(samples: Sequence[Sample], hashes: Sequence[str]) -> None:
         found = [(a, b) for a, b in near if (groups[a] == groups[b]) == same]
         coarse = [(a, b) for a, b in found if differing_coarse_bits(hashes[a], hashes[b]) <= COARSE_BITS]
         print(f"different photos, {name}: {len(found)} and {len(coarse)} of {total} pairs")
-    brought = pairs_sharing([halves(likeness) for likeness in hashes], [near_halves(likeness) for likeness in hashes])
+    brought = pairs_sharing([halves(phash) for phash in hashes], [near_halves(phash) for phash in hashes])
     print(f"brought by the indexes: {len(brought)} pairs")
 
 

@@ -148,7 +148,7 @@ def _unusable(photo: PhotoRow, sha256: str, loaded: LoadedPhoto, reason: str) ->
         height=loaded.height,
         taken_at=loaded.taken_at,
         quality=asdict(loaded.quality),
-        likeness=loaded.likeness,
+        phash=loaded.phash,
     )
 
 
@@ -167,7 +167,7 @@ def _scored(photo: PhotoRow, sha256: str, loaded: LoadedPhoto, score: Score) -> 
         logit=score.logit,
         heatmap=heatmap,
         heatmap_shape=shape,
-        likeness=loaded.likeness,
+        phash=loaded.phash,
         vehicle_distance=score.vehicle_distance,
         device_seconds=score.device_seconds,
     )

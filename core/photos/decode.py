@@ -73,7 +73,7 @@ def decode(data: bytes, *, min_side: int) -> DecodedPhoto:
 
 
 def load_photo(data: bytes, plan: ViewPlan) -> LoadedPhoto:
-    """Everything that is wanted of one photo: views, size and format, quality, likeness. Raises `PhotoRefused`."""
+    """All that a worker needs of one photo: views, size, format, quality, perceptual hash. Raises `PhotoRefused`."""
     photo = decode(data, min_side=min_side_for(plan))
     return LoadedPhoto(
         views=make_views(photo.pixels, plan),
@@ -82,7 +82,7 @@ def load_photo(data: bytes, plan: ViewPlan) -> LoadedPhoto:
         format=photo.format,
         taken_at=photo.taken_at,
         quality=measure_quality(photo.pixels),
-        likeness=perceptual_hash(photo.pixels),
+        phash=perceptual_hash(photo.pixels),
     )
 
 

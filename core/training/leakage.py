@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import DatasetInvalid, PhotoRefused
+from core.phash_bits import near_pairs
 from core.photos.decode import decode
 from core.photos.phash import perceptual_hash
 from core.training.dataset import Sample
@@ -20,7 +21,7 @@ _HASH_SIDE = 64
 class PhotoFacts:
     """What is known of one readable photo: perceptual hash, size in pixels, bytes of file a pixel."""
 
-    hash: int
+    phash: str
     width: int
     height: int
     bytes_per_pixel: float
@@ -65,16 +66,6 @@ def check_dataset(samples: Sequence[Sample], advance: Callable[[], object] = lam
     return DatasetReport(len(samples), tuple(problems), tuple(_giveaways(readable, list(facts.values()))))
 
 
-def near_pairs(hashes: Sequence[int], bits: int = NEAR_BITS) -> list[tuple[int, int]]:
-    """Index pairs (first < second) of 256-bit hashes that differ in at most `bits` bits."""
-    words = np.frombuffer(b"".join(value.to_bytes(32, "big") for value in hashes), dtype=np.uint64).reshape(-1, 4)
-    pairs = []
-    for first in range(len(words) - 1):
-        distance = np.bitwise_count(words[first + 1 :] ^ words[first]).sum(axis=1)
-        pairs += [(first, first + 1 + int(offset)) for offset in np.flatnonzero(distance <= bits)]
-    return pairs
-
-
 def _facts_of(sample: Sample) -> PhotoFacts:
     try:
         data = sample.path.read_bytes()
@@ -82,7 +73,7 @@ def _facts_of(sample: Sample) -> PhotoFacts:
         raise DatasetInvalid(f"the file cannot be read ({error.strerror})") from error
     photo = decode(data, min_side=_HASH_SIDE)
     return PhotoFacts(
-        int(perceptual_hash(photo.pixels), 16), photo.width, photo.height, len(data) / (photo.width * photo.height)
+        perceptual_hash(photo.pixels), photo.width, photo.height, len(data) / (photo.width * photo.height)
     )
 
 
@@ -99,7 +90,7 @@ def _crossing_groups(samples: Sequence[Sample]) -> list[str]:
 
 def _crossing_copies(samples: Sequence[Sample], facts: dict[int, PhotoFacts]) -> list[str]:
     numbers = list(facts)
-    pairs = [(numbers[a], numbers[b]) for a, b in near_pairs([facts[number].hash for number in numbers])]
+    pairs = [(numbers[a], numbers[b]) for a, b in near_pairs([facts[number].phash for number in numbers], NEAR_BITS)]
     return [
         f"{samples[a].name} ({samples[a].split}) and {samples[b].name} ({samples[b].split}) show the same photo"
         for a, b in pairs

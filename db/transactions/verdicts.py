@@ -23,7 +23,7 @@ from db.transactions.queue import Claim, close_overtaken_work, close_work
 from db.transactions.reuse import mark_reused
 from db.transactions.set_dates import date_set
 
-_BANDS = tuple(f"likeness_{band}" for band in range(BANDS))
+_LIKENESS = ("likeness", *(f"likeness_{band}" for band in range(BANDS)))  # the columns of a perceptual hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,8 @@ class PhotoResult:
     """What scoring learnt of one photo.
 
     `heatmap` is float16, little-endian, row by row, of `heatmap_shape` (rows, columns). Probability, logit and content
-    hash are there exactly when the photo was scored. `taken_at` is aware. `likeness` is its perceptual hash.
+    hash are there exactly when the photo was scored. `taken_at` is aware. `phash` is its perceptual hash,
+    the column `likeness`.
     `device_seconds` is the time that the model's device took for it.
     """
 
@@ -47,7 +48,7 @@ class PhotoResult:
     logit: float | None = None
     heatmap: bytes | None = None
     heatmap_shape: tuple[int, int] | None = None
-    likeness: str | None = None
+    phash: str | None = None
     vehicle_distance: float | None = None
     device_seconds: float = 0.0
 
@@ -82,7 +83,7 @@ def finish(
     model = _model_with(session, model_id, policy)
     _store_predictions(session, model_id, results, now)
     _store_photos(session, results)
-    mark_reused(session, photo_set.id, {result.photo_id: result.likeness for result in results if result.likeness})
+    mark_reused(session, photo_set.id, {result.photo_id: result.phash for result in results if result.phash})
     date_set(session, photo_set)
     if photo_set.generation != claim.work.generation:
         return Finish.SUPERSEDED
@@ -135,10 +136,10 @@ def _store_predictions(session: Session, model_id: int, results: Sequence[PhotoR
 
 
 def _store_photos(session: Session, results: Sequence[PhotoResult]) -> None:
-    learnt = ("status", "reason", "content_sha256", "width", "height", "taken_at", "quality", "likeness")
+    learnt = ("status", "reason", "content_sha256", "width", "height", "taken_at", "quality")
     gone = [result for result in results if result.status is PhotoStatus.GONE]
     rows: list[dict[str, Any]] = [
-        {"row_id": result.photo_id, **{f"new_{name}": getattr(result, name) for name in learnt}, **_bands(result)}
+        {"row_id": result.photo_id, **{f"new_{name}": getattr(result, name) for name in learnt}, **_likeness(result)}
         for result in sorted(results, key=lambda result: result.photo_id)
         if result.status is not PhotoStatus.GONE
     ]
@@ -146,16 +147,16 @@ def _store_photos(session: Session, results: Sequence[PhotoResult]) -> None:
         statement = (
             update(Photo)
             .where(Photo.id == bindparam("row_id"), Photo.status == PhotoStatus.SEEN, Photo.gone_reason.is_(None))
-            .values({name: bindparam(f"new_{name}") for name in (*learnt, *_BANDS)})
+            .values({name: bindparam(f"new_{name}") for name in (*learnt, *_LIKENESS)})
         )
         session.connection().execute(statement, rows)
     photos = [session.get_one(Photo, result.photo_id) for result in gone]
     mark_gone(session, [photo for photo in photos if photo.gone_reason is None])
 
 
-def _bands(result: PhotoResult) -> dict[str, int | None]:
-    values = bands(result.likeness) if result.likeness else (None,) * BANDS
-    return {f"new_{name}": value for name, value in zip(_BANDS, values, strict=True)}
+def _likeness(result: PhotoResult) -> dict[str, str | int | None]:
+    values = (result.phash, *(bands(result.phash) if result.phash else (None,) * BANDS))
+    return {f"new_{name}": value for name, value in zip(_LIKENESS, values, strict=True)}
 
 
 def _reopen(session: Session, photo_set: PhotoSet, now: datetime) -> None:

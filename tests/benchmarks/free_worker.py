@@ -31,8 +31,8 @@ class FreeLoader:
 
     def load(self, data: bytes, plan: ViewPlan) -> LoadedPhoto:
         """See `PhotoLoader.load`."""
-        likeness = hashlib.sha256(data).hexdigest()
-        return LoadedPhoto(self._views, 4000, 3000, "JPEG", None, _QUALITY, likeness)
+        phash = hashlib.sha256(data).hexdigest()
+        return LoadedPhoto(self._views, 4000, 3000, "JPEG", None, _QUALITY, phash)
 
     def close(self) -> None:
         """Nothing to end."""

@@ -99,7 +99,7 @@ def _answer(load: Callable[[bytes, ViewPlan], LoadedPhoto], data: bytes, plan: V
         "format": photo.format,
         "taken_at": photo.taken_at.isoformat() if photo.taken_at else None,
         "quality": asdict(photo.quality),
-        "likeness": photo.likeness,
+        "phash": photo.phash,
     }
     return _as_json(described), photo.views.tobytes()
 

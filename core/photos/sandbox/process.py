@@ -180,7 +180,7 @@ class _Description(BaseModel):
     format: Format
     taken_at: AwareDatetime | None
     quality: _Quality
-    likeness: str = Field(pattern="^[0-9a-f]{64}$")
+    phash: str = Field(pattern="^[0-9a-f]{64}$")
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -216,7 +216,7 @@ def parse_answer(answer: bytes, views: bytes, plan: ViewPlan) -> LoadedPhoto:
         format=described.format,
         taken_at=described.taken_at,
         quality=Quality(**described.quality.model_dump()),
-        likeness=described.likeness,
+        phash=described.phash,
     )
 
 

@@ -23,5 +23,5 @@ def test_photographs_are_usable_distinct_and_repeatable() -> None:
     loaded = [load_photo(data, ViewPlan()) for data in photos]
     assert all(judge(photo.quality, photo.width, photo.height) is None for photo in loaded)
     for one, other in combinations(loaded, 2):
-        assert (int(one.likeness, 16) ^ int(other.likeness, 16)).bit_count() > REUSED_WITHIN
+        assert (int(one.phash, 16) ^ int(other.phash, 16)).bit_count() > REUSED_WITHIN
     assert next(photographs(1)) == photos[0]

@@ -1,14 +1,16 @@
 import dataclasses
 import random
+import time
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from core.canonical import canonical_json
+from core.canonical import canonical_json, sha256_of
 from core.domain import AbsenceReason, ClosedBy, Label, ModelIdentity, PhotoStatus
 from core.policy import FalseAlarms, IntactPhotos, Policy, ViewRule
+from core.reasons import Rule
 from core.verdict import PhotoEvidence, decide
 
 POLICY = Policy(damaged_at=0.6, clear_below=0.4)
@@ -30,7 +32,7 @@ scored = st.builds(
     status=st.just(PhotoStatus.OK),
     content_sha256=st.text("0123456789abcdef", min_size=4, max_size=4),
     probability=st.floats(0, 1),
-    likeness=st.none() | st.sampled_from([digit * 64 for digit in "0369cf"]),
+    phash=st.none() | st.sampled_from([digit * 64 for digit in "0369cf"]),
     vehicle_distance=st.none() | st.floats(0, 1.2),
     reused_from=st.none() | st.just("returns/f/v/earlier/"),
 )
@@ -105,7 +107,7 @@ def test_a_photo_as_suspicious_as_any_never_makes_the_verdict_milder(
     evidence: list[PhotoEvidence], policy: Policy, closed_by: ClosedBy
 ) -> None:
     before = decide(evidence, policy, closed_by)
-    assume(before.reasons["rule"] != "no photo shows a vehicle")  # the first that does may make it clear
+    assume(before.reasons["rule"] is not Rule.NO_VEHICLE)  # the first that does may make it clear
     after = decide([*evidence, ok(before.score or 0.0, "new")], policy, closed_by)
     assert before.score is None or SEVERITY.index(after.label) >= SEVERITY.index(before.label)
 
@@ -126,10 +128,10 @@ def test_a_copy_changes_nothing(evidence: list[PhotoEvidence], policy: Policy, c
 
 
 def test_near_copies_count_once_and_as_the_most_suspicious() -> None:
-    likeness = "0" * 64
-    first = dataclasses.replace(ok(0.1, "a"), content_sha256="1", likeness=likeness)
-    second = dataclasses.replace(ok(0.2, "b"), content_sha256="2", likeness=f"{2**36 - 1:064x}")
-    other = dataclasses.replace(ok(0.1, "c"), content_sha256="3", likeness=f"{2**37 - 1 << 128:064x}")
+    phash = "0" * 64
+    first = dataclasses.replace(ok(0.1, "a"), content_sha256="1", phash=phash)
+    second = dataclasses.replace(ok(0.2, "b"), content_sha256="2", phash=f"{2**36 - 1:064x}")
+    other = dataclasses.replace(ok(0.1, "c"), content_sha256="3", phash=f"{2**37 - 1 << 128:064x}")
     reasons = decide([first, second, other], RATES, ClosedBy.MARKER).reasons
     assert reasons["thresholds"]["photos"] == 2
     assert [photo.get("counted_as") for photo in reasons["photos"]] == ["b", None, None]
@@ -150,7 +152,7 @@ def test_one_suspicious_photo_in_many_is_expected_and_four_are_not() -> None:
 def test_photos_of_something_else_convict_nobody_and_clear_nobody() -> None:
     other = dataclasses.replace(ok(0.99, "cat.jpg"), content_sha256="cat", vehicle_distance=0.9)
     alone = decide([other], RATES, ClosedBy.MARKER)
-    assert (alone.label, alone.reasons["rule"]) == (Label.UNDECIDED, "no photo shows a vehicle")
+    assert (alone.label, alone.reasons["rule"]) == (Label.UNDECIDED, Rule.NO_VEHICLE)
     assert alone.reasons["photos"][0]["shows_vehicle"] is False
     harmless = dataclasses.replace(other, probability=0.01)
     assert decide([ok(0.01), harmless], RATES, ClosedBy.MARKER).label is Label.CLEAR
@@ -213,3 +215,61 @@ def test_the_input_hash_follows_every_input(evidence: list[PhotoEvidence], close
 def test_a_policy_that_makes_no_sense_is_refused(document: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Policy.model_validate(document)
+
+
+STRANGE = dataclasses.replace(ok(0.1, "strange"), content_sha256="2", vehicle_distance=1.0)
+REUSED = dataclasses.replace(ok(0.1, "reused"), content_sha256="3", reused_from="returns/f/v/earlier/")
+CAREFUL = RATES.model_copy(
+    update={"false_alarms": None, "undecided_when": ("photo_reused", "photo_shows_no_vehicle"), "least_photos": 1}
+)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "policy", "closed_by", "rule"),
+    [
+        ([ok(0.7)], CAREFUL, ClosedBy.MARKER, Rule.DAMAGE),
+        ([], CAREFUL, ClosedBy.MARKER, Rule.NOTHING_SCORED),
+        ([STRANGE], CAREFUL, ClosedBy.MARKER, Rule.NO_VEHICLE),
+        ([ok(0.1), vanished("2.jpg")], CAREFUL, ClosedBy.MARKER, Rule.PHOTO_NOT_SCORED),
+        ([ok(0.1)], CAREFUL, ClosedBy.DEADLINE, Rule.INCOMPLETE),
+        ([ok(0.1)], CAREFUL.model_copy(update={"least_photos": 2}), ClosedBy.MARKER, Rule.TOO_FEW_PHOTOS),
+        ([ok(0.1), REUSED], CAREFUL, ClosedBy.MARKER, Rule.PHOTO_REUSED),
+        ([ok(0.1), REUSED], POLICY, ClosedBy.MARKER, Rule.CLEAR),
+        ([ok(0.1), STRANGE], CAREFUL, ClosedBy.MARKER, Rule.PHOTO_WITHOUT_VEHICLE),
+        ([ok(0.1), STRANGE], POLICY, ClosedBy.MARKER, Rule.CLEAR),
+        ([ok(0.5)], CAREFUL, ClosedBy.MARKER, Rule.BETWEEN_THRESHOLDS),
+        ([ok(0.1), vanished("2.jpg", 0.2)], CAREFUL, ClosedBy.MARKER, Rule.CLEAR_BUT_FOR_LOSS),
+        ([ok(0.1)], CAREFUL, ClosedBy.MARKER, Rule.CLEAR),
+    ],
+    ids=lambda value: value.name if isinstance(value, Rule) else "",
+)
+def test_which_rule_decides(evidence: list[PhotoEvidence], policy: Policy, closed_by: ClosedBy, rule: Rule) -> None:
+    assert decide(evidence, policy, closed_by).reasons["rule"] is rule
+
+
+def test_the_bytes_of_a_verdict_are_those_of_the_first_version() -> None:
+    """Stored verdicts are decided again by audits, and compared."""
+    evidence = [
+        dataclasses.replace(ok(0.3, "a/front.jpg"), phash="0" * 64, vehicle_distance=0.25),
+        dataclasses.replace(ok(0.45, "a/rear.jpg"), phash="0" * 63 + "1", vehicle_distance=0.9),
+        PhotoEvidence("a/3.jpg", PhotoStatus.QUARANTINED, "t" * 64, "truncated"),
+        dataclasses.replace(ok(0.1, "a/4.jpg"), content_sha256="4", reused_from="b/"),
+    ]
+    decision = decide(evidence, RATES, ClosedBy.QUIET, ["a/5.jpg"], ModelIdentity("m", "a" * 64, "b" * 64))
+    assert decision.input_sha256 == "05d4f5f2b9e55c7cbe4867284ed8ac6455f7037ecfdc7a5d1114fa573f4f206a"
+    assert sha256_of(decision.reasons) == "53a55be92798a17ebd68e1a0f3000da70667f2ae7bb8aaa9d4a00194033a7918"
+
+
+@pytest.mark.parametrize("copies", [1, 2, 10_000])
+def test_a_set_of_ten_thousand_photos_is_decided_in_under_a_second(copies: int) -> None:
+    rng = random.Random(0)
+    evidence = []
+    for number in range(10_000):
+        if number % copies == 0:
+            look = rng.getrandbits(256)
+        phash = f"{look ^ 1 << rng.randrange(256):064x}"
+        evidence.append(dataclasses.replace(ok(0.1, f"{number}.jpg"), content_sha256=f"{number:064x}", phash=phash))
+    start = time.process_time()
+    decision = decide(evidence, RATES, ClosedBy.MARKER)
+    assert time.process_time() - start < 1
+    assert decision.reasons["thresholds"]["photos"] == 10_000 // copies

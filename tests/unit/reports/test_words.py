@@ -7,6 +7,7 @@ import pytest
 from core.domain import ClosedBy, PhotoStatus
 from core.errors import Refusal
 from core.photos.usability import Unusable
+from core.reasons import Rule
 from reports.view import PhotoView, ReturnView, Standing
 from reports.words import explain_closing, explain_photo, explain_verdict, percent
 from tests.reports import decided, photo, sample_report, waiting
@@ -103,6 +104,24 @@ def test_a_reason_of_another_version_is_shown_as_it_is() -> None:
 @pytest.mark.parametrize("rule", ClosedBy)
 def test_every_closing_rule_has_words(rule: ClosedBy) -> None:
     assert explain_closing(decided(KEY, photo("1.jpg", 0.1), closed_by=rule)).startswith("Taken as complete because")
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        (Rule.NO_VEHICLE, "No photo seems to show a vehicle"),
+        (Rule.TOO_FEW_PHOTOS, "There are too few different photos"),
+        (Rule.PHOTO_REUSED, "A photo was used for an earlier return"),
+        (Rule.CLEAR_BUT_FOR_LOSS, "No photo shows damage, but some are gone from the store"),
+        (Rule.PHOTO_WITHOUT_VEHICLE, "A photo seems to show no vehicle"),
+        (Rule.BETWEEN_THRESHOLDS, "1.jpg is at 10"),
+    ],
+)
+def test_the_rule_that_decided_is_explained(rule: Rule, words: str) -> None:
+    """Also as the database gives it back, as plain text."""
+    undecided = decided(KEY, photo("1.jpg", 0.1), standing=Standing.UNDECIDED, reasons={"rule": rule.value})
+
+    assert explain_verdict(undecided).startswith(words)
 
 
 def test_every_standing_of_the_sample_has_a_sentence() -> None:

@@ -25,7 +25,7 @@ def shifted(photos: list[StoredObject], hours: int) -> list[StoredObject]:
 
 def judge(sessions: Sessions, work: WorkKey, *looks: str) -> None:
     claim = must_claim(sessions, work)
-    results = [replace(result, likeness=look) for result, look in zip(scored(claim), looks, strict=True)]
+    results = [replace(result, phash=look) for result, look in zip(scored(claim), looks, strict=True)]
     assert finish(sessions, claim, results, POLICY, NOW, 1.0) is Finish.VERDICT
 
 

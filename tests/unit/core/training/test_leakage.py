@@ -1,11 +1,10 @@
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from core.errors import DatasetInvalid
 from core.training.dataset import read_samples
-from core.training.leakage import check_dataset, near_pairs
+from core.training.leakage import check_dataset
 from tests.unit.core.training.conftest import photo, write_manifest
 
 
@@ -45,10 +44,3 @@ def test_a_label_that_the_size_gives_away_is_reported(tmp_path: Path, rows: list
     size = next(giveaway for giveaway in report.giveaways if giveaway.name == "size")
     assert size.accuracy == 1.0
     assert size.majority == 0.5
-
-
-def test_near_pairs_finds_exactly_the_close_ones() -> None:
-    rng = np.random.default_rng(0)
-    hashes = [int.from_bytes(rng.bytes(32), "big") for _ in range(50)]
-    hashes.append(hashes[7] ^ 0b1011)
-    assert near_pairs(hashes) == [(7, 50)]

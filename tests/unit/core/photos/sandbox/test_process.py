@@ -20,13 +20,13 @@ PHOTO = {
     "format": "JPEG",
     "taken_at": "2026-11-23T12:00:00+02:00",
     "quality": QUALITY,
-    "likeness": "0" * 64,
+    "phash": "0" * 64,
 }
 
 
 def test_a_photo() -> None:
     photo = parse_answer(json.dumps(PHOTO).encode(), VIEWS, PLAN)
-    assert (photo.width, photo.height, photo.format, photo.likeness) == (640, 480, "JPEG", "0" * 64)
+    assert (photo.width, photo.height, photo.format, photo.phash) == (640, 480, "JPEG", "0" * 64)
     assert photo.taken_at == datetime(2026, 11, 23, 10, tzinfo=UTC)
     assert photo.taken_at.utcoffset() == timedelta(hours=2)
     assert photo.quality.contrast == 0.2
@@ -49,9 +49,9 @@ def test_a_photo() -> None:
         {"taken_at": "0001-01-01T00:00:00+00:00"},
         {"taken_at": "9999-01-01T00:00:00+00:00"},
         {"taken_at": 1e300},
-        {"likeness": "0" * 63},
-        {"likeness": "0" * 64 + "\n"},
-        {"likeness": None},
+        {"phash": "0" * 63},
+        {"phash": "0" * 64 + "\n"},
+        {"phash": None},
         {"quality": QUALITY | {"sharpness": float("nan")}},
         {"quality": QUALITY | {"sharpness": 9.0}},
         {"quality": QUALITY | {"brightness": float("inf")}},
