@@ -14,7 +14,8 @@ from rich.table import Table
 from cli.model.options import AsJson
 from cli.model.terminal import confirm
 from core.model.artefact import open_artefact
-from core.model.registry import Promotion, Registry, open_registry
+from core.model.promotions import Promotion
+from core.model.registry import Registry, open_registry
 from core.settings import load_settings
 from db import queries, transactions
 from workers.app import make_app, resources

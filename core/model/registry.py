@@ -2,7 +2,7 @@
 
     <name>/<sha256 of card.json>/model.keras, card.json
                                      int8.xml, int8.bin, int8.json where the model was quantised
-    promoted.json
+    promoted.json, promotions/       see `core.model.promotions`
 
 A card names its weights by sha256, so its own sha256 names the whole artefact.
 """
@@ -17,39 +17,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
-
 from core.domain import PhotoStore
 from core.errors import ModelUnusable, PhotoMissing, PhotoRefused, PromotionRefused
 from core.model.artefact import CARD_FILE, MAX_ARTEFACT_BYTES, WEIGHTS_FILE, Artefact, open_artefact, verify_weights
 from core.model.card import Card, parse_card
+from core.model.promotions import HISTORY_KEY, Promotion, add_promotion, read_promotions
 from core.model.quantised import QUANTISED_CARD_FILE, QUANTISED_FILES, verified_graph
 from core.storage.address import open_store
 from core.storage.options import S3Options
 
-HISTORY_KEY = "promoted.json"
 _CARD_KEY = re.compile(rf"(?P<name>[^/]+)/(?P<sha256>[0-9a-f]{{64}})/{re.escape(CARD_FILE)}")
-
-
-class Promotion(BaseModel):
-    """One line of the history: from `at` on this model was the promoted one, by whose decision and why."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    action: Literal["promote", "rollback"]
-    name: str
-    card_sha256: str
-    at: AwareDatetime
-    who: str
-    reason: str
-    forced: bool = False
-
-
-class _History(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    format: Literal[1] = 1
-    promotions: tuple[Promotion, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +50,7 @@ class Entry:
 class Registry:
     """Models in a store. Every method raises what the store raises, and `ModelUnusable`.
 
-    Promotions by two people in the same second may lose one of them: stores know no compare-and-swap.
+    Of two promotions at the same moment one is refused.
     """
 
     def __init__(self, store: PhotoStore) -> None:
@@ -120,25 +97,23 @@ class Registry:
 
     def history(self) -> tuple[Promotion, ...]:
         """All promotions and rollbacks, oldest first."""
-        if self._store.stat(HISTORY_KEY) is None:
-            return ()
-        try:
-            return _History.model_validate_json(self._read(HISTORY_KEY)).promotions
-        except ValidationError as error:
-            raise ModelUnusable(f"{self._place(HISTORY_KEY)} is not readable; restore it from a backup") from error
+        return read_promotions(self._store)
 
     def promoted(self) -> Entry | None:
         """The model that workers should run, or None before the first promotion."""
-        history = self.history()
+        return self._promoted_last(self.history())
+
+    def _promoted_last(self, history: tuple[Promotion, ...]) -> Entry | None:
         return self._promoted_entry(history[-1]) if history else None
 
     def promote(self, reference: str, *, who: str, reason: str, now: datetime, force: bool = False) -> Promotion:
         """Make a model the promoted one.
 
         Raises `PromotionRefused` where its recall on any set named in the promoted model's card is lower or unknown,
-        unless `force` comes with a reason, and where it is promoted already.
+        unless `force` comes with a reason, where it is promoted already, and where another was promoted meanwhile.
         """
-        candidate, current = self.find(reference), self.promoted()
+        history = self.history()
+        candidate, current = self.find(reference), self._promoted_last(history)
         self.verify(candidate)
         if current is not None and current.card_sha256 == candidate.card_sha256:
             raise PromotionRefused(f"{candidate.reference} is the promoted model already")
@@ -150,19 +125,23 @@ class Registry:
             )
         if force and not reason.strip():
             raise PromotionRefused("a forced promotion needs a reason, which is recorded")
-        return self._record("promote", candidate, who, reason, now, forced=bool(losses))
+        return self._record(history, "promote", candidate, who, reason, now, forced=bool(losses))
 
     def rollback(self, *, who: str, reason: str, now: datetime) -> Promotion:
-        """Promote what was promoted before; once more, the one before that. Raises `PromotionRefused` at the end."""
+        """Promote what was promoted before; once more, the one before that.
+
+        Raises `PromotionRefused` at the end, and where another was promoted meanwhile.
+        """
+        history = self.history()
         in_force: list[Promotion] = []
-        for promotion in self.history():
+        for promotion in history:
             if promotion.action == "promote":
                 in_force.append(promotion)
             else:
                 in_force.pop()
         if len(in_force) < 2:
             raise PromotionRefused("there is no earlier model to go back to")
-        return self._record("rollback", self._promoted_entry(in_force[-2]), who, reason, now, forced=False)
+        return self._record(history, "rollback", self._promoted_entry(in_force[-2]), who, reason, now, forced=False)
 
     def fetch(self, entry: Entry, cache: Path) -> Artefact:
         """Copy a model to the cache folder and verify it; a copy that is there and whole is used as it is."""
@@ -197,6 +176,7 @@ class Registry:
 
     def _record(
         self,
+        history: tuple[Promotion, ...],
         action: Literal["promote", "rollback"],
         entry: Entry,
         who: str,
@@ -214,9 +194,7 @@ class Registry:
             reason=reason,
             forced=forced,
         )
-        history = _History(promotions=(*self.history(), promotion))
-        text = history.model_dump_json(indent=2) + "\n"
-        self._store.write(HISTORY_KEY, text.encode(), content_type="application/json")
+        add_promotion(self._store, history, promotion)
         return promotion
 
     def _promoted_entry(self, promotion: Promotion) -> Entry:

@@ -9,8 +9,9 @@ from core.domain import PhotoStore
 from core.errors import ModelUnusable, PromotionRefused
 from core.model.artefact import CARD_FILE, WEIGHTS_FILE, Artefact, file_sha256
 from core.model.card import Measure, MetricSet
+from core.model.promotions import HISTORY_KEY
 from core.model.quantised import CONSTANTS_FILE, GRAPH_FILE, QUANTISED_CARD_FILE, QuantisedCard, verified_graph
-from core.model.registry import HISTORY_KEY, Registry, open_model, open_registry
+from core.model.registry import Entry, Registry, open_model, open_registry
 from core.storage.folder import FolderPhotoStore
 from core.storage.options import S3Options
 from core.testing.memory_store import MemoryPhotoStore
@@ -201,6 +202,43 @@ def test_a_history_that_cannot_be_read_is_named(registry: Registry, store: Photo
     store.write(HISTORY_KEY, b"{}}")
     with pytest.raises(ModelUnusable, match=r"promoted\.json is not readable"):
         registry.promoted()
+
+
+def test_of_two_promotions_at_the_same_moment_one_is_refused(
+    registry: Registry, store: PhotoStore, make_artefact: MakeArtefact
+) -> None:
+    for name in ("first", "second", "third"):
+        registry.publish(make_artefact(name))
+    promote(registry, "first")
+
+    class Overtaken(Registry):
+        """Between its decision and its writing, somebody else promotes."""
+
+        def verify(self, entry: Entry) -> None:
+            promote(registry, "third")
+
+    with pytest.raises(PromotionRefused, match="another model was promoted at the same moment"):
+        promote(Overtaken(store), "second")
+    assert [promotion.name for promotion in registry.history()] == ["first", "third"]
+    promote(registry, "second")
+    assert [promotion.name for promotion in registry.history()] == ["first", "third", "second"]
+
+
+def test_a_promotion_whose_history_was_not_written_any_more_counts(
+    registry: Registry, store: PhotoStore, make_artefact: MakeArtefact
+) -> None:
+    """A crash between the two writes, or an older history written over a newer one."""
+    for name in ("first", "second"):
+        registry.publish(make_artefact(name))
+    promote(registry, "first")
+    older = store.read(HISTORY_KEY, max_bytes=10**6).data
+    promote(registry, "second")
+    store.write(HISTORY_KEY, older)
+    promoted = registry.promoted()
+    assert promoted is not None
+    assert promoted.card.name == "second"
+    registry.rollback(who="ada", reason="worse", now=NOW)
+    assert [promotion.name for promotion in registry.history()] == ["first", "second", "first"]
 
 
 def quantised(artefact: Artefact, graph: bytes = b"graph") -> Artefact:
