@@ -43,6 +43,7 @@ log = structlog.get_logger(__name__)
 MAX_RESTARTS = 5
 POLL_SECONDS = 0.25
 FOLLOWING_SHARE = 0.02  # of a core at most goes into following the work: to count 5,000 returns takes 40 ms
+LONGEST_PAUSE_SECONDS = 30.0
 RECONCILE_SECONDS = 5.0
 
 
@@ -162,8 +163,11 @@ def _follow(context: Context, worker: EmbeddedWorker, bar: Progress) -> None:
 
 
 def pause_after(seconds: float) -> float:
-    """Seconds to wait after a look that took so many seconds of CPU, so that the worker keeps the cores."""
-    return max(POLL_SECONDS, seconds / FOLLOWING_SHARE)
+    """Seconds to wait after a look that took so many seconds of CPU, so that the worker keeps the cores.
+
+    Not longer than the longest, also where a million returns are counted: the bar must move, and the end be seen.
+    """
+    return min(max(POLL_SECONDS, seconds / FOLLOWING_SHARE), LONGEST_PAUSE_SECONDS)
 
 
 def run_and_stay(settings: Settings, out: Path, console: Console, every: float) -> None:

@@ -3,8 +3,9 @@
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-# A scan that started and never ended was lost with its worker; after this long another one may begin.
-LOST_AFTER = timedelta(hours=2)
+# A running scan gives a sign every minute. Without one for this long it failed or was lost with its worker, and another
+# one may begin.
+LOST_AFTER = timedelta(minutes=10)
 
 
 def latest_due(now: datetime, scan_at: time, zone: ZoneInfo) -> datetime:
@@ -22,10 +23,10 @@ def latest_due(now: datetime, scan_at: time, zone: ZoneInfo) -> datetime:
 
 
 def scan_is_due(
-    now: datetime, scan_at: time, zone: ZoneInfo, last_started: datetime | None, last_finished: datetime | None
+    now: datetime, scan_at: time, zone: ZoneInfo, last_sign: datetime | None, last_finished: datetime | None
 ) -> bool:
-    """Whether tonight's scan has neither been finished nor, recently enough to be still running, been started."""
+    """Whether tonight's scan has not ended, and none is running: the last sign of one is too old."""
     due = latest_due(now, scan_at, zone)
     if last_finished is not None and last_finished >= due:
         return False
-    return last_started is None or last_started < due or now - last_started > LOST_AFTER
+    return last_sign is None or last_sign < due or now - last_sign > LOST_AFTER

@@ -116,6 +116,12 @@ def is_one_of(session: Session, value: ColumnElement[int], wanted: Collection[in
     return value.in_(select(func.json_each(json.dumps(sorted(wanted))).table_valued("value").c.value))
 
 
+def lock_until_commit(session: Session, name: str) -> None:
+    """Let one transaction at a time pass here, among all that give this name; on SQLite there is never another one."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
+
+
 def insert_for(session: Session, table: type[DeclarativeBase]) -> postgresql.Insert | sqlite.Insert:
     """An INSERT that knows ON CONFLICT, in the dialect of the session's database."""
     if session.get_bind().dialect.name == "postgresql":

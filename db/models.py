@@ -325,7 +325,10 @@ class Replay(Base):
 
 
 class ScanRun(Base):
-    """One listing of a bucket and what it found; `counts` holds what has no column of its own."""
+    """One listing of a bucket and what it found; `counts` holds what has no column of its own.
+
+    `alive_at` is when the scan last said that it goes on.
+    """
 
     __tablename__ = "scan_run"
 
@@ -335,6 +338,7 @@ class ScanRun(Base):
     prefix: Mapped[str] = mapped_column(KeyText)
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
+    alive_at: Mapped[datetime | None]
     listed: Mapped[int | None]
     missing: Mapped[int | None]
     repaired: Mapped[int | None]

@@ -6,6 +6,7 @@ No step holds a transaction open while it talks to the store or the device, and 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from time import perf_counter
 
 import structlog
@@ -23,6 +24,7 @@ from workers import metrics
 from workers.arrival import arrival
 from workers.backlog import open_missing_work, publish_all, publish_due, request_rescoring
 from workers.context import Context, Scoring
+from workers.lease import kept_scan
 from workers.listing import ListedSet, ListingCount, differs, listed_sets, side_by_side, walk_in_order
 from workers.retries import give_back, give_back_unexplained
 from workers.review_objects import write_missing_reviews
@@ -195,12 +197,16 @@ def scan(context: Context, kind: str = "fleet") -> ScanResult:
     `ListingOutOfOrder`.
     """
     bucket, root = context.store.name, context.layout.root
-    scan_id = transactions.start_scan(context.sessions, kind, bucket, root, datetime.now(UTC))
-    scanned = walk_in_order(lambda: _compare_and_repair(context))
-    scanned.judged_again = judge_all_refused_again(context)
-    scanned.rescoring = request_rescoring(context)
-    publish_due(context)
-    _write_reviews(context, scanned)
+    return _scan(context, kind, transactions.start_scan(context.sessions, kind, bucket, root, datetime.now(UTC)))
+
+
+def _scan(context: Context, kind: str, scan_id: int) -> ScanResult:
+    with kept_scan(context, scan_id):
+        scanned = walk_in_order(lambda: _compare_and_repair(context))
+        scanned.judged_again = judge_all_refused_again(context)
+        scanned.rescoring = request_rescoring(context)
+        publish_due(context)
+        _write_reviews(context, scanned)
     transactions.finish_scan(context.sessions, scan_id, asdict(scanned), datetime.now(UTC))
     log.info("scan_finished", kind=kind, **asdict(scanned))
     return scanned
@@ -275,12 +281,19 @@ def _write_reviews(context: Context, scanned: ScanResult) -> None:
 
 def scan_if_due(context: Context) -> ScanResult | None:
     """Tonight's fleet scan and its report, unless it was made or is being made."""
-    settings = context.settings
-    started, finished = queries.last_scan(context.sessions, "fleet", context.store.name)
-    if not scan_is_due(datetime.now(UTC), settings.scan_at, settings.zone, started, finished):
+    settings, now = context.settings, datetime.now(UTC)
+    started = transactions.start_due_scan(
+        context.sessions,
+        "fleet",
+        context.store.name,
+        context.layout.root,
+        now,
+        is_due=partial(scan_is_due, now, settings.scan_at, settings.zone),
+    )
+    if started is None:
         return None
     from workers.night import report_night  # what every other process that runs steps can do without
 
-    scanned = scan(context)
-    report_night(context, asdict(scanned), finished)
+    scanned = _scan(context, "fleet", started.id)
+    report_night(context, asdict(scanned), started.since)
     return scanned

@@ -18,7 +18,6 @@ from db.queries.state import (
     backlog_figures,
     current_verdicts,
     has_due_work,
-    last_scan,
     progress,
 )
 from db.queries.waiting_returns import WaitingReturn, waiting_returns
@@ -58,7 +57,6 @@ __all__ = [
     "decide_again",
     "find_version",
     "has_due_work",
-    "last_scan",
     "latest_review",
     "model_by_id",
     "model_versions",

@@ -12,7 +12,7 @@ from core.domain import ClosedBy, Label, ModelIdentity, ModelState, WorkState
 from core.policy import Policy
 from db.dialect import Json, UtcDateTime, database_now
 from db.due import is_due
-from db.models import ModelVersion, PhotoSet, Queue, ScanRun, SetState, Work
+from db.models import ModelVersion, PhotoSet, Queue, SetState, Work
 from db.session import snapshot
 
 
@@ -216,14 +216,3 @@ def progress(session: Session, bucket: str) -> ScanProgress:
         photos_done=sum(photos for _, photos in done),
         dead=sum(sets for status, sets, _ in rows if status == "failed"),
     )
-
-
-@snapshot
-def last_scan(session: Session, kind: str, bucket: str) -> tuple[datetime | None, datetime | None]:
-    """When the latest scan of this kind began, and when the latest one ended that did end."""
-    row = session.execute(
-        select(func.max(ScanRun.started_at), func.max(ScanRun.finished_at)).where(
-            ScanRun.kind == kind, ScanRun.bucket == bucket
-        )
-    ).one()
-    return row[0], row[1]

@@ -2,7 +2,7 @@
 
 from db.photo_rows import PhotoRow
 from db.transactions.arrivals import Arrival, IntakeResult, take_in
-from db.transactions.intake import IngestOutcome, finish_scan, ingest, sets_due, start_scan
+from db.transactions.intake import IngestOutcome, ingest, sets_due
 from db.transactions.model_lifecycle import (
     activate_first_model,
     activate_model,
@@ -27,6 +27,7 @@ from db.transactions.queue import (
 from db.transactions.replays import ReplayRequest, replay_photos, replay_work
 from db.transactions.rescoring import open_rescoring
 from db.transactions.reviews import add_review, import_reviews
+from db.transactions.scans import finish_scan, keep_scan, last_scan, start_due_scan, start_scan
 from db.transactions.second_look import judge_again
 from db.transactions.verdicts import Finish, PhotoResult, finish
 
@@ -55,6 +56,8 @@ __all__ = [
     "import_reviews",
     "ingest",
     "judge_again",
+    "keep_scan",
+    "last_scan",
     "mark_suspect",
     "mark_unpublished",
     "open_rescoring",
@@ -66,6 +69,7 @@ __all__ = [
     "replay_photos",
     "replay_work",
     "sets_due",
+    "start_due_scan",
     "start_scan",
     "take_in",
 ]

@@ -14,7 +14,7 @@ from core.domain import ClosedBy, ModelState, PhotoStatus, SetRef, StoredObject
 from core.errors import Refusal
 from core.object_kinds import companions
 from db.dialect import insert_for
-from db.models import ModelVersion, Photo, PhotoSet, Queue, ScanRun, SetState, Vehicle, Verdict, Work
+from db.models import ModelVersion, Photo, PhotoSet, Queue, SetState, Vehicle, Verdict, Work
 from db.session import snapshot, transaction
 from db.transactions.absences import mark_back, mark_gone
 from db.transactions.queue import WorkKey, close_overtaken_work, open_work
@@ -100,24 +100,6 @@ def sets_due(session: Session, now: datetime, limit: int) -> list[str]:
         .limit(limit)
     )
     return list(keys)
-
-
-@transaction
-def start_scan(session: Session, kind: str, bucket: str, prefix: str, now: datetime) -> int:
-    """Record that a scan of `prefix` began; its id."""
-    run = ScanRun(kind=kind, bucket=bucket, prefix=prefix, started_at=now)
-    session.add(run)
-    session.flush()
-    return run.id
-
-
-@transaction
-def finish_scan(session: Session, scan_id: int, counts: dict[str, int], now: datetime) -> None:
-    """Record that a scan ended: `listed`, `missing` and `repaired` in their columns, other counts together."""
-    run = session.get_one(ScanRun, scan_id)
-    others = dict(counts)
-    run.listed, run.missing, run.repaired = (others.pop(name, None) for name in ("listed", "missing", "repaired"))
-    run.counts, run.finished_at = others, now
 
 
 def _locked_set(session: Session, bucket: str, ref: SetRef, now: datetime) -> PhotoSet:

@@ -1,7 +1,8 @@
 """A lease lasts as long as the block that keeps it, and not a moment longer."""
 
 import threading
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -18,7 +19,7 @@ from db.transactions import Claim
 from tests.photo_sets import SentMessages, arrive, must_claim, register, set_ref, stored
 from workers import lease
 from workers.context import Context
-from workers.lease import kept_lease
+from workers.lease import kept_lease, kept_scan
 
 LEASE = timedelta(seconds=0.3)
 PATIENCE_S = 60.0
@@ -118,3 +119,23 @@ def test_it_is_not_kept_for_ever(
         keeper.join(PATIENCE_S)
         assert not keeper.is_alive()
     assert lease_until(sessions) == before
+
+
+def test_a_running_scan_gives_signs(context: Context, sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease, "SCAN_SIGN_SECONDS", 0.05)
+    long_ago = datetime(2026, 11, 1, tzinfo=UTC)
+    scan_id = transactions.start_scan(sessions, "fleet", "memory", "returns/", long_ago)
+    signs = threading.Semaphore(0)
+    keep_scan = transactions.keep_scan
+
+    def watched(*arguments: Any) -> None:
+        keep_scan(*arguments)
+        signs.release()
+
+    monkeypatch.setattr(transactions, "keep_scan", watched)
+    with kept_scan(context, scan_id):
+        assert signs.acquire(timeout=PATIENCE_S)
+    last_sign, finished = transactions.last_scan(sessions, "fleet", "memory")
+    assert last_sign is not None
+    assert last_sign > long_ago
+    assert finished is None

@@ -2,22 +2,30 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from threading import Barrier, BrokenBarrierError
+from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from core.completeness import CompletionRules
-from core.domain import Blob, ClosedBy, Label
+from core.domain import Blob, ClosedBy, Label, StoredObject
 from core.errors import (
     InvalidKey,
+    StoreRefused,
     StoreUnavailable,
 )
+from core.nightly import scan_is_due
 from core.policy import Policy
 from core.testing.fixed_classifier import FixedClassifier
 from core.testing.memory_store import MemoryPhotoStore
 from db import queries, transactions
+from db.models import ScanRun
 from db.session import Sessions
 from db.transactions import Finish
 from tests.house import GREEN, RED, SET, House, photo
@@ -145,7 +153,7 @@ def test_a_scan_finds_what_no_event_told_and_then_nothing(house: House) -> None:
     house.answer()
     second = pipeline.scan(house.context)
     assert (second.sets, second.missing, second.repaired, house.published) == (5, 0, 0, [])
-    assert queries.last_scan(house.context.sessions, "fleet", house.store.name)[1] is not None
+    assert transactions.last_scan(house.context.sessions, "fleet", house.store.name)[1] is not None
 
 
 def test_a_scan_takes_in_many_new_sets_and_names_the_one_that_cannot_be(
@@ -204,3 +212,38 @@ def test_work_of_another_model_is_left_to_its_workers(house: House) -> None:
 def test_keys_outside_every_set_are_refused(house: House, key: str) -> None:
     with pytest.raises(InvalidKey):
         pipeline.set_of(house.context, key)
+
+
+def test_two_nightly_ticks_at_once_make_one_scan(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ask whether it is due at the same moment, if they can."""
+    house.put("1.jpg", GREEN)
+    together = Barrier(2)
+
+    def asked_together(*question: Any) -> bool:
+        with suppress(BrokenBarrierError):  # the other one waits for our answer: right so
+            together.wait(2)
+        return scan_is_due(*question)
+
+    monkeypatch.setattr(pipeline, "scan_is_due", asked_together)
+    with ThreadPoolExecutor(2) as ticks:
+        scans = [tick.result() for tick in [ticks.submit(pipeline.scan_if_due, house.context) for _ in range(2)]]
+    assert [scan is None for scan in scans].count(True) == 1
+
+
+def test_a_scan_that_failed_is_made_again_after_a_while(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.put("1.jpg", GREEN)
+
+    def refused(prefix: str) -> Iterator[StoredObject]:
+        raise StoreRefused("the credentials have expired; renew them")
+
+    with monkeypatch.context() as away:
+        away.setattr(house.store, "list", refused)
+        with pytest.raises(StoreRefused):
+            pipeline.scan_if_due(house.context)
+    assert pipeline.scan_if_due(house.context) is None, "not at every tick"
+    with house.context.sessions.begin() as session:
+        for run in session.scalars(select(ScanRun)):
+            run.started_at -= timedelta(minutes=11)
+    again = pipeline.scan_if_due(house.context)
+    assert again is not None
+    assert again.repaired == 1

@@ -13,10 +13,8 @@ from db.transactions import (
     WorkKey,
     activate_model,
     claim,
-    finish_scan,
     open_rescoring,
     sets_due,
-    start_scan,
 )
 from tests.photo_sets import (
     BUCKET,
@@ -175,17 +173,3 @@ def test_a_naive_time_is_refused(sessions: Sessions) -> None:
     with pytest.raises(Exception, match="no time zone"):
         arrive(sessions, REF, stored(REF, "a"), now=NOW.replace(tzinfo=None))
     assert rows(sessions, "photo_set") == []
-
-
-def test_scans_are_recorded(sessions: Sessions) -> None:
-    assert queries.last_scan(sessions, "fleet", BUCKET) == (None, None)
-    first = start_scan(sessions, "fleet", BUCKET, "returns/", NOW)
-    finish_scan(sessions, first, {"listed": 5, "missing": 1, "repaired": 1, "strays": 2}, NOW + timedelta(minutes=1))
-    start_scan(sessions, "fleet", BUCKET, "returns/", NOW + timedelta(days=1))
-    found = queries.last_scan(sessions, "fleet", BUCKET)
-    assert found == (NOW + timedelta(days=1), NOW + timedelta(minutes=1))
-    with sessions() as session:
-        row = session.execute(text("SELECT listed, missing, repaired, counts FROM scan_run ORDER BY id")).first()
-    assert row is not None
-    assert row[:3] == (5, 1, 1)
-    assert "strays" in str(row[3])
