@@ -88,6 +88,7 @@ def test_the_night_is_told_and_its_page_needs_nothing_else(house: House) -> None
         "missing": 0,
         "repaired": 0,
         "failed": 0,
+        "judged_again": 0,
         "strays": 0,
         "rescoring": 0,
         "reviews_written": 0,
@@ -189,7 +190,7 @@ def test_a_store_that_refuses_the_report_fails_no_scan(house: House, capsys: pyt
 def test_whoever_asked_is_told_and_can_check_it(house: House) -> None:
     receiver = Receiver()
     settings = house.context.settings.model_copy(
-        update={"report_webhook_url": receiver.url, "report_webhook_secret": SecretStr(SECRET)}
+        update={"report_webhook_url": SecretStr(receiver.url), "report_webhook_secret": SecretStr(SECRET)}
     )
     try:
         assert pipeline.scan_if_due(replace(house.context, settings=settings)) is not None
