@@ -101,7 +101,10 @@ def log_sizes(settings: Settings) -> None:
 
 
 def make_fetchers(settings: Settings) -> Executor:
-    """The threads that read photos from the store, for all sets in flight: no more photos than these are in memory."""
+    """The threads that read photos from the store and have them decoded, for all sets in flight.
+
+    At most so many files are in memory; of decoded photos each set in flight holds `workers.scoring.CHUNK` at most.
+    """
     return ThreadPoolExecutor(settings.fetchers, thread_name_prefix="fetch")
 
 

@@ -1,6 +1,7 @@
 """Which files of a claimed set only belong to its photos: their names and their first bytes show it, together."""
 
 from collections.abc import Sequence
+from contextvars import copy_context
 
 import structlog
 
@@ -23,11 +24,11 @@ def companion_results(
     """
     names = companions(photo.object_key for photo in claim.photos)
     asked = [photo for photo in photos if photo.object_key in names]
-    answers = scoring.fetchers.map(lambda photo: _is_companion(context, photo), asked)
+    answers = [scoring.fetchers.submit(copy_context().run, _is_companion, context, photo) for photo in asked]
     return [
         PhotoResult(photo.photo_id, PhotoStatus.QUARANTINED, Refusal.COMPANION.value)
-        for photo, is_companion in zip(asked, answers, strict=True)
-        if is_companion
+        for photo, answer in zip(asked, answers, strict=True)
+        if answer.result()
     ]
 
 

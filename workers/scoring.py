@@ -21,7 +21,7 @@ from workers.lease import kept_lease
 
 log = structlog.get_logger(__name__)
 
-# Photos of one set in memory at a time.
+# Decoded photos of one set in memory at a time: of a whole worker so many for each of its sets in flight.
 CHUNK = 16
 # From this attempt on photos are scored one by one, so that the one that kills the worker is known by name.
 ALONE_FROM_ATTEMPT = 3

@@ -6,21 +6,25 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from threading import Lock
+from weakref import finalize
 
 import pytest
 import structlog
 
-from core.domain import Blob, Label, Pixels, Score
+from core.domain import Blob, Label, LoadedPhoto, Pixels, Score, ViewPlan
 from core.errors import (
     PhotoRefused,
     Refusal,
 )
 from core.testing.fixed_classifier import FixedClassifier
+from core.testing.inline_loader import InlinePhotoLoader
 from core.testing.memory_store import MemoryPhotoStore
 from db import queries, transactions
 from db.transactions import Finish
 from tests.house import GREEN, LONG_AGO, RED, SET, House, make_due, photo
 from workers import pipeline
+from workers.scoring import CHUNK
 
 
 def test_a_photo_that_cannot_be_read_is_quarantined_and_the_set_never_clear(house: House) -> None:
@@ -42,6 +46,35 @@ def test_an_unpronounceable_key_is_quarantined_unread(house: House) -> None:
     (verdict,) = queries.current_verdicts(house.context.sessions)
     assert verdict.label is Label.DAMAGED
     assert {item["reason"] for item in verdict.reasons["photos"]} == {None, "invalid_key"}
+
+
+class CountingLoader(InlinePhotoLoader):
+    """Counts the decoded photos whose pixels somebody still holds."""
+
+    def __init__(self) -> None:
+        self._lock, self._held, self.most = Lock(), 0, 0
+
+    def load(self, data: bytes, plan: ViewPlan) -> LoadedPhoto:
+        loaded = super().load(data, plan)
+        finalize(loaded.views, self._change, -1)
+        self._change(1)
+        return loaded
+
+    def _change(self, by: int) -> None:
+        with self._lock:
+            self._held += by
+            self.most = max(self.most, self._held)
+
+
+def test_a_set_holds_few_decoded_photos_however_many_it_has(house: House) -> None:
+    for number in range(3 * CHUNK):
+        house.put(f"{number}.jpg", GREEN)
+    house.ingest()
+    loader = CountingLoader()
+    house.scoring = replace(house.scoring, loader=loader)
+    house.answer()
+    assert house.labels() == {SET: Label.CLEAR}
+    assert 1 < loader.most <= CHUNK + 1, "the loop over the last chunk's results still holds one"
 
 
 class AfraidOfRed(FixedClassifier):
