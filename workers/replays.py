@@ -1,4 +1,4 @@
-"""What was given up or refused is scored again: by a person's request, or because its cause is known to be mended."""
+"""What was given up or refused is scored again, because a person says that its cause is mended."""
 
 from collections.abc import Iterator
 
@@ -23,12 +23,3 @@ def replay(context: Context, wanted: ReplayFilter, request: ReplayRequest) -> It
         if replayed:
             yield found
     publish_due(context)
-
-
-def replay_object(context: Context, key: str, request: ReplayRequest) -> bool:
-    """Have one photo decoded anew that was refused, as when the store has restored it from its archive.
-
-    False where the photo is not known, or was not refused: there is nothing to do then.
-    """
-    wanted = ReplayFilter(context.store.name, object_keys=(key,), photos=True)
-    return len(list(replay(context, wanted, request))) > 0

@@ -1,19 +1,19 @@
 """Photos that the store refused are judged again once it gives them: restored from an archive, or allowed since."""
 
-from datetime import UTC, datetime
-
 import structlog
 
 from core.errors import PhotoChanged, PhotoMissing, PhotoRefused
 from db import queries, transactions
 from db.models import Queue
 from db.queries import RefusedPhoto
-from workers.backlog import publish_all
+from db.transactions import ReplayRequest
+from workers.backlog import publish_due
 from workers.context import Context
 
 log = structlog.get_logger(__name__)
 
 PAGE = 500  # sets asked for at once
+_REQUEST = ReplayRequest("walkaround", "the store gives a photo that it had refused")
 
 
 def judge_refused_again(context: Context, set_id: int) -> bool:
@@ -22,11 +22,10 @@ def judge_refused_again(context: Context, set_id: int) -> bool:
     One byte of each is asked for. Raises `StoreUnavailable`, and `StoreRefused` where the store refuses everything.
     """
     refused = queries.photos_refused_by_store(context.sessions, set_id)
-    given = [photo.photo_id for photo in refused if _is_given(context, photo)]
-    if not given:
+    given = [photo.key for photo in refused if _is_given(context, photo)]
+    if not given or not transactions.replay_photos(context.sessions, set_id, given, _REQUEST, Queue.CLASSIFY):
         return False
-    works = transactions.judge_again(context.sessions, set_id, given, datetime.now(UTC))
-    publish_all(context, works, Queue.CLASSIFY)
+    publish_due(context)
     log.info("photos_judged_again", set_id=set_id, photos=len(given))
     return True
 

@@ -104,16 +104,14 @@ def new_damage_since(session: Session, bucket: str, since: datetime, limit: int)
 
 def _briefs(session: Session, set_ids: Sequence[int]) -> list[ReturnBrief]:
     view = _standing.c
-    columns = (view.set_id, view.set_key, view.fleet, view.vehicle_ref, view.return_ref, view.label, view.score)
-    others = (view.model_id, view.returned_at, view.decided_by, _damage.c.novelty)
+    columns = (view.set_id, view.set_key, view.fleet, view.vehicle_ref.label("vehicle"), view.return_ref, view.label)
+    others = (view.score, view.model_id, view.returned_at, view.decided_by, _damage.c.novelty)
     rows = session.execute(
         select(*columns, *others)
         .outerjoin(_damage, _damage.c.set_id == view.set_id)
         .where(view.set_id.in_(set_ids), view.model_id.is_not(None))
     )
-    found = {}
-    for set_id, set_key, fleet, vehicle, return_ref, label, *rest in rows:
-        found[set_id] = ReturnBrief(set_id, set_key, fleet, vehicle, return_ref, Label(label), *rest)
+    found = {row.set_id: ReturnBrief(**{**row._mapping, "label": Label(row.label)}) for row in rows}
     return [found[set_id] for set_id in set_ids if set_id in found]
 
 

@@ -66,18 +66,18 @@ def compare_models(session: Session, bucket: str, first: int, second: int, fleet
     a, b = aliased(Verdict), aliased(Verdict)
     each = (
         _pairs(a, b, bucket, first, second, fleet)
-        .with_only_columns(a.label.label("label"), b.label.label("other"), _reviewed().label("said"))
+        .with_only_columns(a.label.label("label"), b.label.label("other"), _reviewed().label("reviewed"))
         .subquery()
     )
-    kinds = (each.c.label, each.c.other, each.c.said)
+    kinds = (each.c.label, each.c.other, each.c.reviewed)
     pairs: dict[tuple[Label, Label], int] = {}
     reviewed = first_right = second_right = 0
-    for label, other, said, count in session.execute(select(*kinds, func.count()).group_by(*kinds)):
-        pairs[label, other] = pairs.get((label, other), 0) + count
-        if said in (Label.DAMAGED, Label.CLEAR):
-            reviewed += count
-            first_right += count if label == said else 0
-            second_right += count if other == said else 0
+    for row in session.execute(select(*kinds, func.count().label("sets")).group_by(*kinds)):
+        pairs[row.label, row.other] = pairs.get((row.label, row.other), 0) + row.sets
+        if row.reviewed in (Label.DAMAGED, Label.CLEAR):
+            reviewed += row.sets
+            first_right += row.sets if row.label == row.reviewed else 0
+            second_right += row.sets if row.other == row.reviewed else 0
     photos, mean, largest = _shift(session, first, second)
     return Comparison(
         pairs,
@@ -105,11 +105,14 @@ def changed_verdicts(
         .order_by(moved.desc(), PhotoSet.set_key)
         .limit(limit)
         .with_only_columns(
-            *(PhotoSet.id, PhotoSet.set_key, Vehicle.fleet, Vehicle.vehicle_ref, PhotoSet.return_ref),
-            *(a.label, a.score, a.reasons, b.label, b.score, b.reasons, _reviewed()),
+            *(PhotoSet.id.label("set_id"), PhotoSet.set_key, PhotoSet.return_ref),
+            *(Vehicle.fleet, Vehicle.vehicle_ref.label("vehicle")),
+            *(a.label.label("first"), a.score.label("first_score"), a.reasons.label("first_reasons")),
+            *(b.label.label("second"), b.score.label("second_score"), b.reasons.label("second_reasons")),
+            _reviewed().label("reviewed"),
         )
     )
-    return [ComparedSet(*row) for row in session.execute(query)]
+    return [ComparedSet(**row._mapping) for row in session.execute(query)]
 
 
 def _pairs(
@@ -160,8 +163,9 @@ def _judged_by_one(session: Session, bucket: str, model_id: int, other: int, fle
 def _shift(session: Session, first: int, second: int) -> tuple[int, float | None, float | None]:
     a, b = aliased(Prediction), aliased(Prediction)
     shift = func.abs(a.probability - b.probability)
-    query = select(func.count(), func.avg(shift), func.max(shift)).select_from(a)
+    figures = (func.count().label("photos"), func.avg(shift).label("mean"), func.max(shift).label("largest"))
+    query = select(*figures).select_from(a)
     row = session.execute(
         query.join(b, a.content_sha256 == b.content_sha256).where(a.model_id == first, b.model_id == second)
     ).one()
-    return row[0], row[1], row[2]
+    return row.photos, row.mean, row.largest

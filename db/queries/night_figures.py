@@ -48,15 +48,16 @@ def failures(session: Session, bucket: str, limit: int) -> list[Failure]:
     """Returns that were given up after too many attempts."""
     view = _standing.c
     query = select(view.set_key, view.last_error).where(view.bucket == bucket, view.status == "failed")
-    return [Failure(*row) for row in session.execute(query.order_by(view.set_key).limit(limit))]
+    return [Failure(**row._mapping) for row in session.execute(query.order_by(view.set_key).limit(limit))]
 
 
 @snapshot
 def refused_photos(session: Session, bucket: str) -> dict[str, int]:
     """Current photos that were not scored, by reason."""
     view = _quarantine.c
-    query = select(view.reason, func.count()).where(view.bucket == bucket).group_by(view.reason).order_by(view.reason)
-    return {reason or "unknown": count for reason, count in session.execute(query)}
+    query = select(view.reason, func.count().label("photos")).where(view.bucket == bucket)
+    rows = session.execute(query.group_by(view.reason).order_by(view.reason))
+    return {row.reason or "unknown": row.photos for row in rows}
 
 
 @snapshot

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Row, Select, func, select
 from sqlalchemy.orm import Session
 
 from core.domain import ModelIdentity, ModelState, WorkState
@@ -36,7 +36,7 @@ class VersionRow:
 @snapshot
 def model_versions(session: Session) -> list[VersionRow]:
     """All versions, oldest first."""
-    return [_row(*row) for row in session.execute(_versions().order_by(ModelVersion.id))]
+    return [_row(row) for row in session.execute(_versions().order_by(ModelVersion.id))]
 
 
 @snapshot
@@ -57,7 +57,7 @@ def serving_models(session: Session) -> list[ModelRow]:
 @snapshot
 def find_version(session: Session, reference: str) -> VersionRow:
     """The version meant by `active`, its id, or its name where only one bears it. Raises `ModelUnusable`."""
-    rows = [_row(*row) for row in session.execute(_versions().order_by(ModelVersion.id))]
+    rows = [_row(row) for row in session.execute(_versions().order_by(ModelVersion.id))]
     by_id = [row for row in rows if reference == str(row.id)]
     found = by_id or [row for row in rows if reference in (row.state.value, row.identity.name)]
     if reference == ModelState.RETIRED or len(found) != 1:
@@ -71,10 +71,11 @@ def _versions() -> Select[tuple[ModelVersion, int, int]]:
     verdicts = select(func.count()).where(Verdict.model_id == ModelVersion.id).scalar_subquery()
     waits = Work.state.in_((WorkState.PENDING, WorkState.LEASED))
     waiting = select(func.count()).where(Work.model_id == ModelVersion.id, waits).scalar_subquery()
-    return select(ModelVersion, verdicts, waiting)
+    return select(ModelVersion, verdicts.label("verdicts"), waiting.label("waiting"))
 
 
-def _row(version: ModelVersion, verdicts: int, waiting: int) -> VersionRow:
+def _row(row: Row[tuple[ModelVersion, int, int]]) -> VersionRow:
+    version = row.ModelVersion
     return VersionRow(
         id=version.id,
         identity=_identity(version),
@@ -82,8 +83,8 @@ def _row(version: ModelVersion, verdicts: int, waiting: int) -> VersionRow:
         state=version.state,
         created_at=version.created_at,
         activated_at=version.activated_at,
-        verdicts=verdicts,
-        waiting=waiting,
+        verdicts=row.verdicts,
+        waiting=row.waiting,
     )
 
 

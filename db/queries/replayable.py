@@ -50,14 +50,15 @@ def replayable(session: Session, wanted: ReplayFilter) -> list[Replayable]:
     models: dict[_Set, list[int]] = defaultdict(list)
     photos: dict[_Set, list[str]] = defaultdict(list)
     if wanted.reason is None and not wanted.object_keys:
-        for set_id, set_key, generation, model_id in session.execute(_given_up(wanted)):
-            models[set_id, set_key, generation].append(model_id)
+        for row in session.execute(_given_up(wanted)):
+            models[row.id, row.set_key, row.generation].append(row.model_id)
     if wanted.photos:
-        for set_id, set_key, generation, object_key in session.execute(_refused(wanted)):
-            photos[set_id, set_key, generation].append(object_key)
+        for found in session.execute(_refused(wanted)):
+            photos[found.id, found.set_key, found.generation].append(found.object_key)
     return [
-        Replayable(*found, given_up_by=tuple(models[found]), refused=tuple(photos[found]))
-        for found in sorted(models.keys() | photos.keys(), key=lambda found: found[1])
+        Replayable(set_id, set_key, generation, tuple(models[key]), tuple(photos[key]))
+        for key in sorted(models.keys() | photos.keys(), key=lambda key: key[1])
+        for set_id, set_key, generation in [key]
     ]
 
 

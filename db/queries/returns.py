@@ -38,9 +38,10 @@ def returns(session: Session, bucket: str, fleet: str | None = None, vehicle: st
     """The bucket's returns in set key order, of one fleet or vehicle where they are named."""
     view = _status.c
     query: Any = select(
-        *(view[name] for name in ("set_id", "set_key", "fleet", "vehicle_ref", "return_ref", "status")),
+        *(view[name] for name in ("set_id", "set_key", "fleet", "return_ref", "status")),
+        view.vehicle_ref.label("vehicle"),
         *(view[name] for name in ("closed_by", "note", "last_error")),
     ).where(view.bucket == bucket)
     wanted = {"fleet": fleet, "vehicle_ref": vehicle}
     query = query.where(*(view[name] == value for name, value in wanted.items() if value is not None))
-    return [ReturnRow(*row) for row in session.execute(query.order_by(view.set_key))]
+    return [ReturnRow(**row._mapping) for row in session.execute(query.order_by(view.set_key))]

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator
 
-from sqlalchemy import Select, select
+from sqlalchemy import Row, Select, select
 from sqlalchemy.orm import Session
 
 from core.review_line import ReviewLine, VersionRef
@@ -25,7 +25,7 @@ def review_lines(
 @snapshot
 def recorded_reviews(session: Session, keys: Collection[str]) -> list[ReviewLine]:
     """The reviews that are recorded under these keys, each as a line."""
-    return [_line(*row) for row in session.execute(_lines().where(Review.idempotency_key.in_(keys)))]
+    return [_line(row) for row in session.execute(_lines().where(Review.idempotency_key.in_(keys)))]
 
 
 @snapshot
@@ -41,7 +41,7 @@ def latest_review(session: Session, bucket: str, set_key: str) -> ReviewLine | N
         .order_by(Review.seen_generation.desc(), Review.created_at.desc(), Review.id.desc())
         .limit(1)
     ).first()
-    return _line(*found) if found else None
+    return _line(found) if found else None
 
 
 @snapshot
@@ -51,7 +51,7 @@ def _page(
     query = _lines().where(PhotoSet.bucket == bucket, Review.id > after)
     wanted = ((Vehicle.fleet, fleet), (Vehicle.vehicle_ref, vehicle))
     query = query.where(*(column == value for column, value in wanted if value is not None))
-    return [(row[0].id, _line(*row)) for row in session.execute(query.order_by(Review.id).limit(PAGE))]
+    return [(row.Review.id, _line(row)) for row in session.execute(query.order_by(Review.id).limit(PAGE))]
 
 
 def _lines() -> Select[tuple[Review, str, ModelVersion]]:
@@ -64,10 +64,11 @@ def _lines() -> Select[tuple[Review, str, ModelVersion]]:
     )
 
 
-def _line(review: Review, set_key: str, version: ModelVersion | None) -> ReviewLine:
+def _line(row: Row[tuple[Review, str, ModelVersion]]) -> ReviewLine:
+    review, version = row.Review, row.ModelVersion
     return ReviewLine(
         key=review.idempotency_key,
-        set_key=set_key,
+        set_key=row.set_key,
         generation=review.seen_generation,
         photos_sha256=review.seen_photos_sha256,
         verdict_by=_ref(version) if version else None,

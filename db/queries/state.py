@@ -136,7 +136,8 @@ def current_verdicts(session: Session, wanted: VerdictFilter = VerdictFilter()) 
     """The verdicts that stand now, in set key order."""
     view = _current.c
     query: Select[Any] = select(
-        *(view[name] for name in ("set_id", "set_key", "fleet", "vehicle_ref", "return_ref", "generation", "label")),
+        *(view[name] for name in ("set_id", "set_key", "fleet", "return_ref", "generation", "label")),
+        view.vehicle_ref.label("vehicle"),
         *(view[name] for name in ("score", "closed_by", "decided_by", "needs_another_look", "reasons", "created_at")),
         *(view[name] for name in ("photos", "verdict_id", "model_id", "model")),
     )
@@ -151,7 +152,7 @@ def current_verdicts(session: Session, wanted: VerdictFilter = VerdictFilter()) 
         query = query.where(view.created_at >= wanted.since)
     if wanted.until is not None:
         query = query.where(view.created_at < wanted.until)
-    return [VerdictRow(*row) for row in session.execute(query.order_by(view.bucket, view.set_key))]
+    return [VerdictRow(**row._mapping) for row in session.execute(query.order_by(view.bucket, view.set_key))]
 
 
 @snapshot

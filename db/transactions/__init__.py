@@ -28,7 +28,6 @@ from db.transactions.replays import ReplayRequest, replay_photos, replay_work
 from db.transactions.rescoring import open_rescoring
 from db.transactions.reviews import add_review, import_reviews
 from db.transactions.scans import finish_scan, keep_scan, last_scan, start_due_scan, start_scan
-from db.transactions.second_look import judge_again
 from db.transactions.verdicts import Finish, PhotoResult, finish
 
 __all__ = [
@@ -55,7 +54,6 @@ __all__ = [
     "finish_scan",
     "import_reviews",
     "ingest",
-    "judge_again",
     "keep_scan",
     "last_scan",
     "mark_suspect",

@@ -83,7 +83,7 @@ def ingest(
         photo_set.id,
         photo_set.generation,
         changed,
-        open_first_work(session, photo_set),
+        _open_first_work(session, photo_set),
         photo_set.closed_by,
         photo_set.check_at,
         missing,
@@ -235,7 +235,7 @@ def _has_verdict(session: Session, photo_set: PhotoSet) -> bool:
     return bool(session.scalar(select(verdict)))
 
 
-def open_first_work(session: Session, photo_set: PhotoSet) -> tuple[WorkKey, ...]:
+def _open_first_work(session: Session, photo_set: PhotoSet) -> tuple[WorkKey, ...]:
     """Work of the active model for the set as it is now, if it is complete and nobody was asked yet.
 
     Part of a transaction.

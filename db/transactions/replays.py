@@ -32,11 +32,13 @@ def replay_work(session: Session, work: WorkKey, request: ReplayRequest) -> bool
 
 
 @transaction
-def replay_photos(session: Session, set_id: int, keys: Collection[str], request: ReplayRequest) -> int:
+def replay_photos(
+    session: Session, set_id: int, keys: Collection[str], request: ReplayRequest, queue: Queue = Queue.RESCORE
+) -> int:
     """Have refused photos decoded anew, as the next generation of the same content; how many of `keys` were refused.
 
-    What is known of them stays, as of versions that were replaced, and so does the verdict. Those that are gone from
-    the store cannot be decoded and are left out. The work waits behind that of fresh returns.
+    What is known of them stays, as of versions that were replaced, and so do verdict and reviews. Those that are gone
+    from the store cannot be decoded and are left out. The work on `queue` is not published yet.
     """
     photo_set = session.get_one(PhotoSet, set_id, with_for_update=True)
     refused = session.scalars(
@@ -57,7 +59,7 @@ def replay_photos(session: Session, set_id: int, keys: Collection[str], request:
     session.flush()  # old rows step back before the new ones take their place in the unique index
     session.execute(insert_for(session, Photo), [_again(photo) for photo in refused])
     close_overtaken_work(session, set_id, photo_set.generation)
-    _open_work(session, photo_set)
+    _open_work(session, photo_set, queue)
     _record(session, set_id, photo_set.generation, len(refused), request)
     return len(refused)
 
@@ -66,11 +68,11 @@ def _again(photo: Photo) -> dict[str, object]:
     return new_photo(photo.set_id, StoredObject(photo.object_key, photo.size, photo.etag, photo.uploaded_at))
 
 
-def _open_work(session: Session, photo_set: PhotoSet) -> None:
+def _open_work(session: Session, photo_set: PhotoSet, queue: Queue) -> None:
     model_id = session.scalar(select(ModelVersion.id).where(ModelVersion.state == ModelState.ACTIVE))
     if model_id is not None and photo_set.state is SetState.COMPLETE:
         work = WorkKey(photo_set.id, model_id, photo_set.generation)
-        open_work(session, {work: Queue.RESCORE}, published=False)
+        open_work(session, {work: queue}, published=False)
 
 
 def _record(session: Session, set_id: int, generation: int, photos: int, request: ReplayRequest) -> None:

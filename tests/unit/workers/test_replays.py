@@ -46,14 +46,12 @@ def test_photos_refused_by_a_fault_of_ours_are_scored_once_it_is_mended(starved:
     assert list(replays.replay(starved.context, wanted, ANA)) == []
 
 
-def test_one_photo_is_replayed_as_by_an_event_of_its_restoration(starved: House) -> None:
-    sessions = starved.context.sessions
-    request = ReplayRequest("store", "restored from its archive")
-    assert replays.replay_object(starved.context, f"{SET}1.jpg", request)
+def test_one_photo_can_be_replayed_alone(starved: House) -> None:
+    wanted = ReplayFilter(starved.context.store.name, object_keys=(f"{SET}1.jpg",), photos=True)
+    assert len(list(replays.replay(starved.context, wanted, ANA))) == 1
     starved.answer()
     assert starved.labels() == {SET: Label.UNDECIDED}
-    assert [row.photos for row in rows(sessions, "replay")] == [1]
-    before = everything(sessions)
-    assert not replays.replay_object(starved.context, f"{SET}1.jpg", request), "it is scored now"
-    assert not replays.replay_object(starved.context, f"{SET}unknown.jpg", request)
-    assert everything(sessions) == before
+    assert [(row.photos, row.requested_by) for row in rows(starved.context.sessions, "replay")] == [(1, "ana")]
+    before = everything(starved.context.sessions)
+    assert list(replays.replay(starved.context, wanted, ANA)) == [], "it is scored now"
+    assert everything(starved.context.sessions) == before

@@ -9,6 +9,7 @@ from core.domain import Blob, Label
 from core.errors import PhotoRefused, Refusal, StoreUnavailable
 from core.testing.memory_store import MemoryPhotoStore
 from db import queries, transactions
+from db.transactions import ReplayRequest
 from tests.house import GREEN, LONG_AGO, RED, SET, House
 from workers import pipeline
 
@@ -98,8 +99,8 @@ def test_only_refused_photos_of_the_set_are_judged_again(house: House, store: Ar
     (verdict, other) = queries.current_verdicts(house.context.sessions)
     (refused,) = queries.photos_refused_by_store(house.context.sessions, verdict.set_id)
     assert refused.key == SET + "2.png"
-    everything = range(100)
-    assert transactions.judge_again(house.context.sessions, other.set_id, everything, LONG_AGO) == ()
-    (work,) = transactions.judge_again(house.context.sessions, verdict.set_id, everything, LONG_AGO)
-    assert (work.set_id, work.generation) == (verdict.set_id, 2)
-    assert transactions.judge_again(house.context.sessions, verdict.set_id, [refused.photo_id], LONG_AGO) == ()
+    sessions, request = house.context.sessions, ReplayRequest("ana")
+    keys = [SET + "1.png", refused.key]
+    assert transactions.replay_photos(sessions, other.set_id, keys, request) == 0
+    assert transactions.replay_photos(sessions, verdict.set_id, keys, request) == 1
+    assert transactions.replay_photos(sessions, verdict.set_id, keys, request) == 0
