@@ -18,7 +18,6 @@ _BY_STORE = (Refusal.ARCHIVED.value, Refusal.ACCESS_DENIED.value)
 class RefusedPhoto:
     """A current photo that was quarantined because the store did not give it."""
 
-    photo_id: int
     key: str
     etag: str
 
@@ -27,11 +26,11 @@ class RefusedPhoto:
 def photos_refused_by_store(session: Session, set_id: int) -> list[RefusedPhoto]:
     """Those of one set, in key order."""
     rows = session.execute(
-        select(Photo.id, Photo.object_key, Photo.etag)
+        select(Photo.object_key, Photo.etag)
         .where(Photo.set_id == set_id, _refused_by_store())
         .order_by(Photo.object_key)
     )
-    return [RefusedPhoto(photo_id=row.id, key=row.object_key, etag=row.etag) for row in rows]
+    return [RefusedPhoto(key=row.object_key, etag=row.etag) for row in rows]
 
 
 @snapshot
