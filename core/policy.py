@@ -24,10 +24,10 @@ class _Part(BaseModel):
 
 
 class IntactPhotos(_Part):
-    """How damaged photos of intact vehicles look: the share of them that reaches a calibrated logit.
+    """How suspicious photos of intact vehicles look to the model: the share of them that reaches a calibrated logit.
 
     `levels` are (share, logit) with the share falling; below the last level the share falls off as
-    share * exp(-(logit - last logit) / `tail_scale`), since no sample is large enough to count what is rare.
+    share * exp(-(logit - last logit) / `tail_scale`), because no sample is large enough to count rare values.
     """
 
     photos: int = Field(ge=1)
@@ -86,8 +86,8 @@ class FalseAlarms(_Part):
 class ViewRule(_Part):
     """What differs for photos whose file name says what they show.
 
-    That name is all that serving knows of a view: `files` are patterns for the last part of an object's key, in lower
-    case, as in `front*` or `*_whole.jpg`. What is absent is as in the policy itself.
+    Serving knows nothing else about a view: `files` are patterns for the last part of an object's key, in lower
+    case, as in `front*` or `*_whole.jpg`. A field that is absent has the value of the policy.
     """
 
     name: str = Field(min_length=1)
@@ -98,14 +98,14 @@ class ViewRule(_Part):
 
 
 class AuditSample(_Part):
-    """The share of clear returns that people look at all the same, drawn by a hash of `seed` and the return."""
+    """The share of clear returns that people check anyway, chosen by a hash of `seed` and the return."""
 
     share: float = Field(default=0.0, ge=0, le=1)
     seed: int = 0
 
 
 class Policy(_Part):
-    """How photos make a verdict. Its hash is part of a model version, so that a verdict names the policy it came from.
+    """How photos make a verdict. Its hash is part of a model version, so that a verdict names its policy.
 
     `damaged_at` and `clear_below` are the least thresholds of any photo; `false_alarms` raises them with the number of
     photos, and without it any one photo decides. Photos whose perceptual hashes differ in at most `same_photo_within`
@@ -180,7 +180,7 @@ class Policy(_Part):
 
 
 def is_sampled(audit: AuditSample, set_key: str, generation: int) -> bool:
-    """Whether a clear return belongs to the audit's sample: the same answer for ever, and a matter of chance."""
+    """Whether a clear return belongs to the audit's sample: always the same answer, and as good as random."""
     digest = hashlib.sha256(canonical_json([audit.seed, set_key, generation]).encode()).digest()
     return int.from_bytes(digest[:8], "big") < audit.share * 2**64
 

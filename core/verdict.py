@@ -149,7 +149,7 @@ def _suspicion(
     policy: Policy,
     threshold: Callable[[int, int, ViewRule | None], float],
 ) -> _Suspicion:
-    """The least number of photos that together reach the threshold for so many; the first threshold where none do."""
+    """The least number of photos that together reach the threshold for so many; if none do, the first threshold."""
     seen = [(photo.probability or 0.0, policy.view_of(photo.key)) for photo in photos]
     for rank in policy.ranks(count):
         at = threshold(rank, count, None)
@@ -167,7 +167,7 @@ def _doubt(
     *,
     incomplete: bool,
 ) -> Rule | None:
-    """What keeps the set from being clear, whatever its probabilities; the first that applies."""
+    """The first rule that keeps the set from being clear, whatever its probabilities."""
     unscored = any(photo.probability is None for photo in photos)
     reused = any(photo.reused_from is not None for photo in photos)
     doubts = (
@@ -186,7 +186,7 @@ def _doubt(
 
 
 def _is_something_lost(photos: Sequence[PhotoEvidence]) -> bool:
-    """Whether a content vanished: a photo that only got another name lies in the store still."""
+    """Whether a content vanished: a photo that was only renamed is still in the store."""
     there = {photo.content_sha256 for photo in photos if photo.absence is None} - {None}
     return any(photo.absence is AbsenceReason.VANISHED and photo.content_sha256 not in there for photo in photos)
 

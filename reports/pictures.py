@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from core.domain import PhotoLoader, PhotoStore, ViewPlan
 from core.errors import WalkaroundError
-from core.photos.derivative import overlay, thumbnail, unsquashed
+from core.photos.derivative import overlay, restore_proportions, thumbnail
 from core.photos.sandbox.loader import make_loader
 from core.settings import Settings
 from reports.view import PhotoView
@@ -46,7 +46,7 @@ class Thumbnailer:
         except WalkaroundError as error:
             self.missed[photo.key] = str(error)
             return None
-        pixels = unsquashed(loaded.views[0], loaded.width, loaded.height)
+        pixels = restore_proportions(loaded.views[0], loaded.width, loaded.height)
         heat = overlay(pixels, photo.heatmap, LONGEST) if with_heat and photo.heatmap is not None else None
         return Picture(thumbnail(pixels, LONGEST), pixels.shape[1], pixels.shape[0], heat)
 

@@ -1,12 +1,12 @@
 """Photo bytes to pixels: the one decoding and the one preprocessing, for training and for serving.
 
-Decisions, each so that the same bytes give the same pixels everywhere:
+These decisions make the same bytes give the same pixels everywhere:
 
 - The first bytes decide the format, never the name.
 - Several pictures in one file (APNG, animated WEBP, HEIF sequences) are refused. What phones append to a JPEG
   (MPO: depth and gain maps, a second eye) or store beside a HEIF's primary picture is ignored.
-- EXIF orientation is applied. Transparency lies on white.
-- Colour profiles are ignored. The photos the model learnt from carry none; reading a phone's Display P3 as sRGB
+- EXIF orientation is applied. Transparent areas become white.
+- Colour profiles are ignored. The photos that the model was trained on have none; reading a phone's Display P3 as sRGB
   moves a pixel by two grey levels on average; and a profile parser is one more thing that hostile bytes could reach.
 - 16-bit grey is scaled to its upper byte, CMYK follows Adobe's inverted convention (Pillow's own rule).
 """
@@ -34,7 +34,7 @@ from core.photos.quality import measure_quality
 # result. Measured at 448 pixels on photos of 4 to 12 megapixels: the mean difference from a full decode is 0.2 to 0.9
 # grey levels (0.4 with 2, which makes a 12-megapixel JPEG 1.3 to 1.4 times as slow; 1.3 at worst with 1.25).
 _OVERSAMPLING = 1.5
-_REDUCING_GAP = 2.0  # Pillow's own word for the same in its resize, where a smaller one gains next to nothing
+_REDUCING_GAP = 2.0  # the same for Pillow's resize, where a smaller value saves almost nothing
 _FILLED_IN = 128
 
 register_heif_opener()
@@ -44,7 +44,7 @@ warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 
 @dataclass(frozen=True, slots=True)
 class DecodedPhoto:
-    """A photo the right way up: `pixels` is uint8 RGB (H, W, 3), reduced; `width` and `height` are the original's."""
+    """An upright photo: `pixels` is uint8 RGB (H, W, 3), reduced; `width` and `height` are the original's."""
 
     pixels: Pixels = field(repr=False)
     width: int
@@ -54,7 +54,7 @@ class DecodedPhoto:
 
 
 def decode(data: bytes, *, min_side: int) -> DecodedPhoto:
-    """Decode one photo, reduced by a whole factor such that its shorter side keeps `min_side` pixels where it has them.
+    """Decode one photo, reduced by a whole factor that leaves its shorter side `min_side` pixels, if it has as many.
 
     `taken_at` comes from EXIF, see `core.photos.exif`. Raises `PhotoRefused`.
     """

@@ -1,4 +1,4 @@
-"""Pictures for pages: small, re-encoded from pixels, so that nothing of the original's metadata comes along."""
+"""Pictures for pages: small, re-encoded from pixels, so that no metadata of the original is kept."""
 
 import io
 
@@ -10,12 +10,12 @@ from core.domain import Pixels
 
 _JPEG_QUALITY = 82
 # Colours from a little to much evidence, of evenly growing lightness: part of matplotlib's `inferno` (CC0),
-# which stays readable for colour-blind people and in grey.
+# which colour-blind people can read, and which stays readable in grey.
 _RAMP = np.array(
     [(120, 28, 109), (165, 44, 96), (207, 68, 70), (237, 105, 37), (251, 155, 6), (247, 209, 61), (252, 255, 164)],
     dtype=np.float32,
 )
-_MAX_OPACITY = 0.6  # the damage itself must remain to be seen
+_MAX_OPACITY = 0.6  # the damage itself must stay visible
 
 
 def thumbnail(pixels: Pixels, longest: int = 480) -> bytes:
@@ -26,8 +26,8 @@ def thumbnail(pixels: Pixels, longest: int = 480) -> bytes:
 def overlay(pixels: Pixels, heatmap: NDArray[np.float32], longest: int = 480, full_scale: float | None = None) -> bytes:
     """The same JPEG with the evidence for damage painted over it.
 
-    `heatmap` is float32 (rows, columns) over the whole photo: what each cell adds to the logit. What is not positive
-    stays clear; `full_scale` is the contribution painted strongest, by default the heatmap's own maximum.
+    `heatmap` is float32 (rows, columns) over the whole photo: what each cell adds to the logit. Cells that are not
+    positive stay unpainted; `full_scale` is the contribution painted strongest, by default the heatmap's own maximum.
     """
     photo = _fitted(pixels, longest)
     evidence = np.nan_to_num(np.asarray(heatmap, np.float32), nan=0.0, posinf=0.0, neginf=0.0)
@@ -41,8 +41,8 @@ def overlay(pixels: Pixels, heatmap: NDArray[np.float32], longest: int = 480, fu
     return _as_jpeg(Image.fromarray(np.rint(painted).astype(np.uint8)))
 
 
-def unsquashed(view: Pixels, width: int, height: int) -> Pixels:
-    """A square view of a whole photo, given back the proportions of the photo's `width` x `height`; uint8 RGB."""
+def restore_proportions(view: Pixels, width: int, height: int) -> Pixels:
+    """Give a square view of a whole photo the proportions of the photo's `width` x `height`; uint8 RGB."""
     longest = max(width, height)
     size = (max(1, round(view.shape[1] * width / longest)), max(1, round(view.shape[0] * height / longest)))
     return np.asarray(Image.fromarray(view).resize(size, Image.Resampling.LANCZOS))

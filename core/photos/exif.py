@@ -1,4 +1,4 @@
-"""What a photo's EXIF says of it, believed only where it makes sense."""
+"""Orientation and date of a photo from its EXIF, if they are plausible."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -32,7 +32,7 @@ _SWAPS_SIDES = (
 
 
 def read_exif(image: Image.Image) -> tuple[Orientation, datetime | None]:
-    """How to turn the pixels upright, and when the photo was taken (aware UTC); None where absent or absurd.
+    """How to turn the pixels upright, and when the photo was taken (aware UTC); None if absent or implausible.
 
     A time without a recorded offset is taken as UTC. EXIF that cannot be read counts as absent: the pixels may be fine.
     `image` must be loaded, else errors of its pixels would be taken for errors of its EXIF.
@@ -40,7 +40,7 @@ def read_exif(image: Image.Image) -> tuple[Orientation, datetime | None]:
     try:
         exif = image.getexif()
         return _UPRIGHT.get(exif.get(_ORIENTATION, 1)), _taken_at(exif.get_ifd(_EXIF_IFD))
-    except Exception:  # whatever a parser of hostile bytes may stumble over
+    except Exception:  # a parser of hostile bytes may raise anything
         return None, None
 
 
@@ -59,7 +59,7 @@ def _parse_date(date: object, offset: object) -> datetime | None:
         local = datetime.strptime(str(date).strip("\0 "), "%Y:%m:%d %H:%M:%S").replace(tzinfo=_parse_offset(offset))
     except ValueError:
         return None
-    if local.year not in YEARS:  # also because the first and the last year have no equal in every time zone
+    if local.year not in YEARS:  # the first and the last year of all cannot be converted to every time zone
         return None
     moment = local.astimezone(UTC)
     return moment if moment.year in YEARS else None

@@ -12,7 +12,7 @@ START_BYTES = 256  # show what a file is: the longest is an ISO container's list
 _STILL_HEVC = (b"heic", b"heix", b"heim", b"heis")
 _HEVC_SEQUENCE = (b"hevc", b"hevx", b"hevm", b"hevs", b"msf1")
 _HEIF_ANY_CODEC = b"mif1"
-# Pictures we know and do not take: GIF, TIFF (and the raw formats built on it), BMP, Photoshop, JPEG XL, JPEG 2000.
+# Known and not accepted: GIF, TIFF (and the raw formats built on it), BMP, Photoshop, JPEG XL, JPEG 2000.
 _OTHER_PICTURES = (
     b"GIF8",
     b"II*\0",
@@ -26,7 +26,7 @@ _OTHER_PICTURE_BRANDS = (b"avif", b"avis", b"mif1", b"crx ")
 
 
 def recognise(data: bytes) -> Format:
-    """The format of a whole file. Raises `PhotoRefused` for whatever is empty, too large, or not on the list."""
+    """The format of a whole file. Raises `PhotoRefused` for a file that is empty, too large, or of another format."""
     if not data:
         raise PhotoRefused(Refusal.EMPTY)
     if len(data) > MAX_BYTES:

@@ -1,4 +1,4 @@
-"""How a photo looks whatever its size and compression: a perceptual hash, compared by `core.phash_bits`."""
+"""The perceptual hash of a photo, nearly the same after resizing and compression; compared by `core.phash_bits`."""
 
 from functools import cache
 
@@ -16,12 +16,12 @@ def perceptual_hash(pixels: Pixels) -> str:
     """256 bits that change little when a photo (uint8 RGB, H x W x 3) is resized or compressed, as 64 hex digits.
 
     Each bit tells whether one of the photo's 16 x 16 lowest frequencies is above their median (pHash). Equal to
-    imagehash's `phash(hash_size=16)` to the bit, which a test holds: to import that here would cost each decoding
-    process its scipy.
+    imagehash's `phash(hash_size=16)` to the bit, which a test checks: importing imagehash here would load scipy into
+    each decoding process.
     """
     grey = Image.fromarray(pixels).convert("L").resize((_SIZE, _SIZE), Image.Resampling.LANCZOS)
     cosines = _cosines()
-    # Rounded, or the frequencies that a plain surface has not would be told apart by their rounding errors.
+    # Round first: on a uniform surface, absent frequencies differ by rounding error only, which would set random bits.
     low = np.round(cosines @ np.asarray(grey, dtype=np.float64) @ cosines.T, 6)
     return np.packbits(low > np.median(low)).tobytes().hex()
 

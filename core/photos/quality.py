@@ -1,4 +1,4 @@
-"""How much a photo's pixels show: cheap measures, judged by `core.photos.usability`.
+"""Cheap measures of a photo's pixels: sharpness, brightness, contrast. `core.photos.usability` judges them.
 
 All are taken on the grey picture reduced to `_SIDE` pixels, about what the network sees, so that a photo's resolution
 hardly changes them.

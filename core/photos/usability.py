@@ -1,4 +1,4 @@
-"""Whether a photo shows anything to score: the cautious judgement of the measures that `core.photos.quality` takes."""
+"""Whether a photo shows anything to score, judged by the measures of `core.photos.quality`."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +7,7 @@ from core.domain import Quality
 
 
 class Unusable(StrEnum):
-    """Why a photo that can be read still shows nothing to score. Stored as the photo's reason."""
+    """Why a readable photo shows nothing to score. Stored as the photo's reason."""
 
     TOO_SMALL = "too_small"
     BLANK = "blank"
@@ -34,7 +34,7 @@ _EXPLANATIONS = {
 class QualityLimits:
     """When a photo is unusable. `min_side` is in pixels of the original; the rest are `Quality`'s measures, 0 to 1.
 
-    Chosen on 5,724 photos that people took for good (tests/unit/core/photos/test_quality.py): a night shot or a plain
+    Chosen on 5,724 photos that people had accepted (tests/unit/core/photos/test_quality.py): a night shot or a plain
     white door must pass, because a photo called unusable costs a person's time.
     """
 
@@ -43,7 +43,7 @@ class QualityLimits:
     max_dark_share: float = 0.9
     max_bright_share: float = 0.9
     min_sharpness: float = 0.035
-    # Plain paint in focus is as smooth as blur: blur is only told where there is something to be blurred.
+    # Plain paint in focus is as smooth as a blurred photo, so sharpness is judged only where there is contrast.
     sharpness_needs_contrast: float = 0.08
 
 

@@ -1,8 +1,8 @@
 """The process that decodes: answers on a socket with pixels or a refusal, and can do little else.
 
-Messages are length-prefixed frames of JSON and raw bytes, never pickles: the parent must not run what a hostile
-photo may have made of this process. The photo itself lies in memory that both have open: through a socket's small
-buffer four megabytes take about 7 ms of CPU instead of 3.
+Messages are length-prefixed frames of JSON and raw bytes, never pickles: the parent must not execute what a
+hostile photo may have put into this process. The photo itself is in memory that both have open: sending four
+megabytes through a socket's small buffer takes about 7 ms of CPU instead of 3.
 """
 
 import ctypes
@@ -43,7 +43,7 @@ def send_frames(connection: socket.socket, *frames: bytes) -> None:
 
 
 def receive_frame(connection: socket.socket, max_bytes: int) -> bytes:
-    """Receive one frame. Raises `EOFError` where the other side is gone, `ValueError` where it sends too much."""
+    """Receive one frame. Raises `EOFError` if the other side is gone, `ValueError` if it sends too much."""
     (length,) = _LENGTH.unpack(_receive(connection, _LENGTH.size))
     if length > max_bytes:
         raise ValueError(f"a frame of {length} bytes")
@@ -68,8 +68,8 @@ def main(arguments: list[str]) -> None:
     limit in bytes, the CPU limit in seconds.
     """
     socket_descriptor, photo_descriptor, parent, decoder, memory_bytes, cpu_s = arguments
-    in_own_network = leave_network()  # before the next line, whose wish a new namespace may clear
-    _die_with(int(parent))
+    in_own_network = leave_network()  # first: a new namespace may cancel what the next line asks for
+    _end_with(int(parent))
     module, _, function = decoder.partition(":")
     load: Callable[[bytes, ViewPlan], LoadedPhoto] = getattr(importlib.import_module(module), function)
     layers = _confine() | ({Layer.NETWORK} if in_own_network else set())
@@ -108,11 +108,11 @@ def _as_json(document: Mapping[str, object]) -> bytes:
     return json.dumps(document).encode()
 
 
-def _die_with(parent: int) -> None:
-    """End when the parent does."""
+def _end_with(parent: int) -> None:
+    """Ask the kernel to end this process when its parent ends."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:  # it died before we asked to be told
+    if os.getppid() != parent:  # it ended before we asked for the signal
         sys.exit(1)
 
 
@@ -134,7 +134,7 @@ def _confine() -> set[Layer]:
 def _limit(memory_bytes: int) -> None:
     """No more memory than this, no files written, none opened beyond a few, no core dumps.
 
-    Exits where the limit leaves no room for an ordinary photo: better than to refuse every photo for want of memory.
+    Exits if the limit leaves no room for an ordinary photo, which is better than refusing every photo.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     memory_bytes = memory_bytes if hard == resource.RLIM_INFINITY else min(memory_bytes, hard)
@@ -149,7 +149,7 @@ def _limit(memory_bytes: int) -> None:
 
 
 def _limit_cpu(seconds: float) -> None:
-    """SIGXCPU ends the process when the next photo takes longer, whether or not anybody watches the clock."""
+    """SIGXCPU ends the process when the next photo takes longer, even if the parent does not watch the clock."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     resource.setrlimit(
         resource.RLIMIT_CPU, (math.ceil(used.ru_utime + used.ru_stime + seconds), resource.RLIM_INFINITY)

@@ -1,4 +1,4 @@
-"""Decoding where a hostile file can do no harm: it costs a process, not the worker."""
+"""Decodes photos in separate processes, so that a hostile file costs a process and not the worker."""
 
 import queue
 from concurrent.futures import ThreadPoolExecutor

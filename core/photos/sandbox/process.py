@@ -35,7 +35,7 @@ class DecodeLimits:
 
     @property
     def patience_s(self) -> float:
-        """Seconds of wall clock: more, because a busy machine must not cost a good photo its place."""
+        """Seconds of wall clock: more than of CPU, so that no good photo is refused because a machine is busy."""
         return 3 * self.timeout_s
 
 
@@ -52,7 +52,7 @@ class DecodeProcess:
     """A child that decodes one photo at a time; started by `subprocess`, so it imports nothing of the parent's main.
 
     It has its own process group, so that Ctrl-C at a terminal reaches the parent only, in the parent's session, so that
-    Linux weighs it with the parent (see `cli.run`); its environment holds no secrets.
+    Linux schedules it with the parent (see `cli.run`); its environment holds no secrets.
     It dies with the thread that started it.
     """
 
@@ -100,7 +100,7 @@ class DecodeProcess:
         self._await_start()
         self._connection.settimeout(self._limits.patience_s)
         try:
-            self._lay_out(data)
+            self._write_photo(data)
             send_frames(self._connection, json.dumps({"bytes": len(data), "plan": asdict(plan)}).encode())
             answer = receive_frame(self._connection, _MAX_DESCRIPTION)
             photo = parse_answer(answer, receive_frame(self._connection, _expected_bytes(plan)), plan)
@@ -126,8 +126,8 @@ class DecodeProcess:
         self._connection.close()  # last: another thread may still wait for an answer
         return code
 
-    def _lay_out(self, data: bytes) -> None:
-        """Put the photo where the child reads it, in place of the one before, whose memory is used again."""
+    def _write_photo(self, data: bytes) -> None:
+        """Write the photo into the memory that the child reads, over the photo before."""
         self._photo.seek(0)
         self._photo.write(data)
         self._photo.truncate()
@@ -202,9 +202,9 @@ _ANSWER: TypeAdapter[_Description | _Refused] = TypeAdapter(_Description | _Refu
 
 
 def parse_answer(answer: bytes, views: bytes, plan: ViewPlan) -> LoadedPhoto:
-    """A process's answer: JSON and the views' pixels. Nothing in it is believed but the pixels.
+    """Read a process's answer: JSON and the views' pixels. Everything but the pixels is checked.
 
-    Raises `PhotoRefused` where it is a refusal, `ValueError` where it is nothing that decoding a photo gives.
+    Raises `PhotoRefused` if it is a refusal, `ValueError` if it is nothing that decoding a photo can give.
     """
     described = _ANSWER.validate_json(answer)
     if isinstance(described, _Refused):

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from core.domain import Pixels
-from core.photos.derivative import overlay, thumbnail
+from core.photos.derivative import overlay, restore_proportions, thumbnail
 from tests.unit.core.photos.pictures import difference, scene
 
 
@@ -47,3 +47,10 @@ def test_a_common_scale_makes_photos_comparable() -> None:
     faint = difference(opened(overlay(pixels, heatmap, full_scale=10)), pixels)
     strong = difference(opened(overlay(pixels, heatmap, full_scale=1)), pixels)
     assert 0 < faint < strong / 4
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "shape"), [(4000, 3000, (48, 64, 3)), (300, 900, (64, 21, 3)), (5, 5, (64, 64, 3))]
+)
+def test_a_square_view_gets_the_proportions_of_its_photo(width: int, height: int, shape: tuple[int, int, int]) -> None:
+    assert restore_proportions(scene(64, 64), width, height).shape == shape
