@@ -9,12 +9,13 @@ from typing import Any, cast
 from sqlalchemy import ColumnElement, CursorResult, and_, bindparam, case, or_, select, update
 from sqlalchemy.orm import Session
 
-from core.domain import ClosedBy, ModelState, SetRef, WorkState
+from core.domain import ClosedBy, ModelIdentity, ModelState, SetRef, WorkState
 from db.dialect import database_now, insert_for
 from db.due import is_due
 from db.models import ModelVersion, PhotoSet, Queue, Vehicle, Work
 from db.photo_rows import PhotoRow, photo_rows
 from db.session import transaction
+from db.transactions.decisions import identity_of
 from db.transactions.predictions import adopt_predictions
 
 # So often the time between two messages for the same work is doubled: from 2 minutes to half an hour.
@@ -39,7 +40,8 @@ class Claim:
     `token` fences: whoever claims later has a higher one. `attempts` counts claims (this one included) that nobody
     answered for, `failures` those given back with an error, `bugs` the failures of them that nobody foresaw. `suspect`
     is the photo that was being scored alone when the last claim ended without an answer, `suspicions` how many claims
-    in a row did. `manifest` maps object keys to the sha256 promised. `uploaded_at` is when the newest photo came.
+    in a row did. `manifest` maps object keys to the sha256 promised. `uploaded_at` is when the newest
+    photo came, `missing` what was promised and is not there.
     """
 
     work: WorkKey
@@ -56,6 +58,8 @@ class Claim:
     suspicions: int
     queue: Queue
     uploaded_at: datetime
+    missing: tuple[str, ...]
+    model: ModelIdentity
 
 
 @transaction
@@ -102,6 +106,8 @@ def claim(session: Session, work: WorkKey, lease: timedelta, max_attempts: int) 
         suspicions=row.suspicions,
         queue=row.queue,
         uploaded_at=photo_set.uploaded_at,
+        missing=tuple(photo_set.missing),
+        model=identity_of(session.get_one(ModelVersion, work.model_id)),
     )
 
 

@@ -1,7 +1,7 @@
 """Finishing: what the model saw is stored, and what the stored rows decide."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -9,16 +9,17 @@ from typing import Any
 from sqlalchemy import bindparam, update
 from sqlalchemy.orm import Session
 
-from core.domain import Label, ModelIdentity, PhotoStatus
+from core.domain import Label, PhotoStatus
 from core.errors import ModelUnusable
 from core.phash_bits import BANDS, bands
 from core.policy import Policy, is_sampled
-from core.verdict import Decision, decide
+from core.verdict import Decision
 from db.dialect import insert_for
 from db.models import ModelVersion, Photo, PhotoSet, Prediction, SetState, Verdict
-from db.photo_rows import photo_rows
-from db.session import transaction
+from db.photo_rows import PhotoRow
+from db.session import Sessions, transaction
 from db.transactions.absences import mark_gone
+from db.transactions.decisions import DecisionInputs, stored_inputs
 from db.transactions.queue import Claim, close_overtaken_work, close_work
 from db.transactions.reuse import mark_reused
 from db.transactions.set_dates import date_set
@@ -61,9 +62,8 @@ class Finish(StrEnum):
     SUPERSEDED = "superseded"
 
 
-@transaction
 def finish(
-    session: Session,
+    sessions: Sessions,
     claim: Claim,
     results: Sequence[PhotoResult],
     policy: Policy,
@@ -74,8 +74,48 @@ def finish(
 
     The first prediction of a content and the first status of a photo stay, and a photo that is gone stays as it was:
     a verdict may stand on that. A photo found to be GONE reopens its set.
-    Raises `ModelUnusable` if `policy` is not the one that the model version was registered with.
+
+    Deciding on thousands of photos takes a while, so it is done before the set is locked, from what its rows should
+    be then; only where they are otherwise it is done again. Raises `ModelUnusable` if `policy` is not the one that the
+    model version was registered with.
     """
+    foreseen = _foreseen_inputs(claim, results)
+    return _store(sessions, claim, results, policy, now, device_seconds, foreseen, foreseen.decide(policy))
+
+
+def _foreseen_inputs(claim: Claim, results: Sequence[PhotoResult]) -> DecisionInputs:
+    """What the rows of the claimed set will say once `results` are stored, if nothing else changes them."""
+    learnt = {result.photo_id: result for result in results}
+    rows = [_with_result(photo, learnt.get(photo.photo_id)) for photo in claim.photos]
+    return DecisionInputs(tuple(row.evidence() for row in rows), claim.closed_by, claim.missing, claim.model)
+
+
+def _with_result(photo: PhotoRow, result: PhotoResult | None) -> PhotoRow:
+    if result is None or photo.status is not PhotoStatus.SEEN or photo.gone_reason is not None:
+        return photo
+    return replace(
+        photo,
+        status=result.status,
+        reason=result.reason,
+        content_sha256=result.content_sha256,
+        probability=result.probability,
+        vehicle_distance=result.vehicle_distance,
+        likeness=result.phash,
+    )
+
+
+@transaction
+def _store(
+    session: Session,
+    claim: Claim,
+    results: Sequence[PhotoResult],
+    policy: Policy,
+    now: datetime,
+    device_seconds: float,
+    foreseen: DecisionInputs,
+    decision: Decision,
+) -> Finish:
+    """Store results and verdict; `decision` is what the inputs that were `foreseen` give."""
     model_id = claim.work.model_id
     photo_set = session.get_one(PhotoSet, claim.work.set_id, with_for_update=True)
     if not close_work(session, claim):
@@ -90,17 +130,11 @@ def finish(
     if any(result.status is PhotoStatus.GONE for result in results):
         _reopen(session, photo_set, now)
         return Finish.SUPERSEDED
-    decision = decide_set(session, photo_set, model, policy)
+    inputs = stored_inputs(session, photo_set, model)
+    if inputs != foreseen:
+        decision = inputs.decide(policy)
     _store_verdict(session, photo_set, model, policy, decision, now, device_seconds)
     return Finish.VERDICT
-
-
-def decide_set(session: Session, photo_set: PhotoSet, model: ModelVersion, policy: Policy) -> Decision:
-    """The verdict that the stored rows give for the set's current content. Part of a transaction."""
-    assert photo_set.closed_by is not None, "only complete sets are decided"
-    evidence = [photo.evidence() for photo in photo_rows(session, [photo_set.id], model.id)[photo_set.id]]
-    identity = ModelIdentity(model.name, model.weights_sha256, model.preprocess_sha256)
-    return decide(evidence, policy, photo_set.closed_by, photo_set.missing, identity)
 
 
 def _model_with(session: Session, model_id: int, policy: Policy) -> ModelVersion:

@@ -1,18 +1,24 @@
 """Results are stored once, on both databases, and the verdict follows from the stored rows alone."""
 
+from typing import Any
+
 import pytest
+from sqlalchemy import text
 
 from core.canonical import canonical_json
 from core.completeness import Completeness
 from core.domain import ClosedBy, Label, ModelState, PhotoStatus
 from core.errors import ModelUnusable
 from core.policy import Policy
+from core.verdict import Decision, decide
 from db import queries
+from db.models import Prediction
 from db.session import Sessions
 from db.transactions import (
     Finish,
     PhotoResult,
     claim,
+    decisions,
     finish,
     open_rescoring,
     renew,
@@ -131,3 +137,37 @@ def test_photos_refused_before_they_were_read_keep_their_reason(sessions: Sessio
     (current,) = queries.current_verdicts(sessions)
     assert (current.label, current.score) == (Label.UNDECIDED, None)
     assert current.reasons["photos"][0]["reason"] == "too_large"
+
+
+def test_a_set_is_decided_before_it_is_locked(sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of photos take a while, and a database ends a transaction that is idle for long."""
+    register(sessions)
+    claimed = must_claim(sessions, arrive(sessions, REF, stored(REF, "a", "b")).opened[0])
+    decided = []
+
+    def decide_while_another_writes(*inputs: Any) -> Decision:
+        with sessions.begin() as session:
+            session.execute(text("UPDATE photo_set SET note = 'written by another'"))
+        decided.append(inputs)
+        return decide(*inputs)
+
+    monkeypatch.setattr(decisions, "decide", decide_while_another_writes)
+    assert finish(sessions, claimed, scored(claimed, 0.9), POLICY, NOW, 1.0) is Finish.VERDICT
+    assert len(decided) == 1
+    assert [verdict.label for verdict in queries.current_verdicts(sessions)] == [Label.DAMAGED]
+
+
+def test_it_is_decided_again_where_its_rows_are_not_as_foreseen(sessions: Sessions) -> None:
+    """As when another set with the same photo was scored first: that prediction counts, and the verdict says so."""
+    model = register(sessions)
+    claimed = must_claim(sessions, arrive(sessions, REF, stored(REF, "a")).opened[0])
+    (result,) = scored(claimed, 0.1)
+    with sessions.begin() as session:
+        session.add(
+            Prediction(
+                content_sha256=result.content_sha256, model_id=model, probability=0.95, logit=3.0, created_at=NOW
+            )
+        )
+    assert finish(sessions, claimed, [result], POLICY, NOW, 1.0) is Finish.VERDICT
+    (verdict,) = queries.current_verdicts(sessions)
+    assert (verdict.label, verdict.score) == (Label.DAMAGED, 0.95)
