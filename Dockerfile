@@ -44,8 +44,8 @@ ENTRYPOINT ["walkaround"]
 
 # CUDA comes with TensorFlow's own wheels; the driver comes from the host, through NVIDIA's container toolkit.
 FROM gpu-libraries AS gpu
-ENV NVIDIA_VISIBLE_DEVICES=all \
-    NVIDIA_DRIVER_CAPABILITIES=compute,utility
+# Which GPUs it sees is for whoever starts it to say: no other container gets one by accident.
+ENV NVIDIA_DRIVER_CAPABILITIES=compute,utility
 COPY models models
 COPY --from=source / ./
 RUN pip install --no-deps --no-build-isolation --no-cache-dir --editable . \

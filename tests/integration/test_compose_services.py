@@ -9,8 +9,10 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -56,18 +58,50 @@ def queue_url(s3_server: S3Server) -> str:
     return s3_server.sqs().create_queue(QueueName="compose-events")["QueueUrl"]
 
 
+@dataclass
+class Administration:
+    """What was asked of the S3 server's administration, which the server of these tests does not have."""
+
+    url: str
+    asked: list[tuple[str, Any]]
+
+
 @pytest.fixture(scope="module")
-def bucket(s3_server: S3Server, queue_url: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+def administration() -> Iterator[Administration]:
+    asked: list[tuple[str, Any]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            signed = self.headers["Authorization"].startswith(f"AWS4-HMAC-SHA256 Credential={ACCESS_KEY_ID}/")
+            asked.append((self.path, json.loads(body) if body else None))
+            self.send_response(200 if signed else 403)
+            self.end_headers()
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield Administration(f"http://127.0.0.1:{server.server_port}/rustfs/admin/v3", asked)
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def bucket(
+    s3_server: S3Server, queue_url: str, administration: "Administration", tmp_path_factory: pytest.TempPathFactory
+) -> str:
     """The `bucket` service, run twice; its events go to SQS here, for nothing here posts them."""
     keys = tmp_path_factory.mktemp("secrets")
-    (keys / "walkaround_s3_access_key_id").write_text(f"{ACCESS_KEY_ID}\n")
-    (keys / "walkaround_s3_secret_access_key").write_text(f"{SECRET_ACCESS_KEY}\n")
+    (keys / "s3_root_access_key_id").write_text(f"{ACCESS_KEY_ID}\n")
+    (keys / "s3_root_secret_access_key").write_text(f"{SECRET_ACCESS_KEY}\n")
+    for user in ("walkaround_s3", "upload"):
+        (keys / f"{user}_access_key_id").write_text(f"key-of-{user}\n")
+        (keys / f"{user}_secret_access_key").write_text(f"secret-of-{user}\n")
     attributes = s3_server.sqs().get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])["Attributes"]
     service = SERVICES["bucket"]
     environment = service["environment"] | {
         "ENDPOINT": s3_server.endpoint_url,
         "TARGET": attributes["QueueArn"],
         "KEYS": str(keys),
+        "ADMIN": administration.url,
     }
     command = [sys.executable, *service["entrypoint"][1:], *service["command"]]
     for _ in range(2):
@@ -230,6 +264,30 @@ def test_the_bucket_s_events_are_sent(s3_server: S3Server, bucket: str) -> None:
     told: dict[str, Any] = dict(s3_server.s3().get_bucket_notification_configuration(Bucket=bucket))
     (queue,) = told["QueueConfigurations"]
     assert set(queue["Events"]) == {"s3:ObjectCreated:*", "s3:ObjectRemoved:*"}
+
+
+def test_the_bucket_s_users_may_only_what_they_need(bucket: str, administration: Administration) -> None:
+    first, again = administration.asked[:6], administration.asked[6:]
+    assert first == again, "run again, it asks for the same"
+    bodies = dict(first)
+    for user in ("walkaround_s3", "upload"):
+        added = bodies[f"/rustfs/admin/v3/add-user?accessKey=key-of-{user}"]
+        assert added == {"secretKey": f"secret-of-{user}", "status": "enabled"}
+        query = f"policyName={user}&userOrGroup=key-of-{user}&isGroup=false"
+        assert f"/rustfs/admin/v3/set-user-or-group-policy?{query}" in bodies
+    policies = {user: bodies[f"/rustfs/admin/v3/add-canned-policy?name={user}"] for user in ("walkaround_s3", "upload")}
+    allowed = {
+        user: {
+            (action, place) for rule in policy["Statement"] for action in rule["Action"] for place in rule["Resource"]
+        }
+        for user, policy in policies.items()
+    }
+    assert allowed["upload"] == {
+        ("s3:PutObject", "arn:aws:s3:::returns/returns/*"),
+        ("s3:AbortMultipartUpload", "arn:aws:s3:::returns/returns/*"),
+    }
+    assert not any("Delete" in action or "*" in action for rules in allowed.values() for action, _ in rules)
+    assert ("s3:PutObject", "arn:aws:s3:::returns/reviews/*") in allowed["walkaround_s3"]
 
 
 def test_the_broker_s_command(tmp_path: Path) -> None:

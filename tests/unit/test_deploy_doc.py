@@ -66,7 +66,7 @@ def test_the_shell_makes_every_secret_of_the_compose_file(tmp_path: Path) -> Non
     assert len(set(made.values())) == len(made)
     assert min(map(len, made.values())) >= 20
     assert made["secrets/database_password"] in made["secrets/database_url_owner"]
-    for role in ("ingest", "worker"):
+    for role in ("ingest", "worker", "reviewer"):
         assert made[f"secrets/database_password_{role}"] in made[f"secrets/database_url_{role}"]
     assert made["secrets/broker_password"] in made["secrets/walkaround_broker_url"]
     assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
@@ -76,6 +76,27 @@ def test_the_shell_makes_every_secret_of_the_compose_file(tmp_path: Path) -> Non
 def test_the_json_is_json(number: int) -> None:
     document = json.loads(blocks("json")[number])
     assert {"Version", "Statement"} == set(document) or {"QueueConfigurations"} == set(document)
+
+
+# Which right each call of ours to AWS needs.
+RIGHTS = {
+    **{"list_objects_v2": "s3:ListBucket", "head_bucket": "s3:ListBucket", "put_object": "s3:PutObject"},
+    **{"get_object": "s3:GetObject", "head_object": "s3:GetObject", "receive_message": "sqs:ReceiveMessage"},
+    **{"get_queue_attributes": "sqs:GetQueueAttributes", "delete_message_batch": "sqs:DeleteMessage"},
+    "change_message_visibility_batch": "sqs:ChangeMessageVisibility",
+}
+
+
+def test_the_role_has_the_rights_that_our_calls_need_and_no_other() -> None:
+    code = "".join((ROOT / path).read_text() for path in ("core/storage/s3.py", "workers/consumer.py"))
+    calls = set(re.findall(r"client\.(\w+)\(", code)) - {"get_paginator"}
+    calls |= set(re.findall(r'get_paginator\("(\w+)"', code))
+    (role,) = (found for text in blocks("json") if "s3:GetObject" in text for found in [json.loads(text)])
+    allowed = [statement["Action"] for statement in role["Statement"]]
+    granted = {action for actions in allowed for action in ([actions] if isinstance(actions, str) else actions)}
+    assert granted == {RIGHTS[call] for call in calls}
+    written = [statement["Resource"] for statement in role["Statement"] if statement["Action"] == "s3:PutObject"]
+    assert written == [["arn:aws:s3:::BUCKET/reports/*", "arn:aws:s3:::BUCKET/reviews/*"]]
 
 
 def test_the_queue_s_attributes_are_json_twice() -> None:
