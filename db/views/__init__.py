@@ -4,11 +4,14 @@ To add or change one: write its file, name it in `VIEWS`, and add a migration (a
 already deployed are seen to need `walkaround db upgrade`.
 """
 
-import re
+from collections.abc import Callable
 from importlib.resources import files
 from itertools import takewhile
 
+from jinja2 import Environment, StrictUndefined
 from sqlalchemy import Connection
+
+from core.reasons import Rule
 
 # In the order they are made: a view stands after those it reads.
 VIEWS = (
@@ -29,32 +32,35 @@ VIEWS = (
     "set_cost",
 )
 
-# All that the two databases spell differently, written as functions in a view's file. On SQLite times are text of fixed
-# width (db.dialect), and whole microseconds keep what its own date functions would round away.
-_COLUMN = r"([\w.]+)"
-_UNIX_MICROSECONDS = r"(unixepoch(substr({0}, 1, 19)) * 1000000 + CAST(substr({0}, 21, 6) AS INTEGER))"
-_SPELLINGS = {
+# All that the two databases write differently, as functions that a view's file calls. SQLite keeps times as text of
+# fixed width (db.dialect), and its own date functions would round whole microseconds away.
+_UNIX_MICROSECONDS = "(unixepoch(substr({0}, 1, 19)) * 1000000 + CAST(substr({0}, 21, 6) AS INTEGER))"
+
+
+def _sqlite_seconds_between(start: str, end: str) -> str:
+    return f"(({_UNIX_MICROSECONDS.format(end)} - {_UNIX_MICROSECONDS.format(start)}) / 1000000.0)"
+
+
+_FUNCTIONS: dict[str, dict[str, Callable[..., str]]] = {
     "postgresql": {
-        r"seconds_since\(((?:[^()]|\([^()]*\))+)\)": r"CAST(EXTRACT(EPOCH FROM now() - \1) AS double precision)",
-        rf"seconds_between\({_COLUMN}, {_COLUMN}\)": r"CAST(EXTRACT(EPOCH FROM \2 - \1) AS double precision)",
-        rf"utc_day\({_COLUMN}\)": r"CAST(\1 AT TIME ZONE 'UTC' AS date)",
+        "seconds_since": "CAST(EXTRACT(EPOCH FROM now() - {0}) AS double precision)".format,
+        "seconds_between": "CAST(EXTRACT(EPOCH FROM {1} - {0}) AS double precision)".format,
+        "utc_day": "CAST({0} AT TIME ZONE 'UTC' AS date)".format,
     },
     "sqlite": {
-        r"seconds_since\(((?:[^()]|\([^()]*\))+)\)": r"((julianday('now') - julianday(\1)) * 86400.0)",
-        rf"seconds_between\({_COLUMN}, {_COLUMN}\)": (
-            f"(({_UNIX_MICROSECONDS.format(chr(92) + '2')} - {_UNIX_MICROSECONDS.format(chr(92) + '1')}) / 1000000.0)"
-        ),
-        rf"utc_day\({_COLUMN}\)": r"substr(\1, 1, 10)",
+        "seconds_since": "((julianday('now') - julianday({0})) * 86400.0)".format,
+        "seconds_between": _sqlite_seconds_between,
+        "utc_day": "substr({0}, 1, 10)".format,
     },
 }
+_FILES = Environment(undefined=StrictUndefined, keep_trailing_newline=True)  # noqa: S701  (SQL, never shown as HTML)
 
 
 def view_query(name: str, dialect: str) -> str:
-    """The SELECT behind the view `name`, as its file has it, spelt for `dialect`."""
-    query = _source(name)
-    for pattern, spelling in _SPELLINGS[dialect].items():
-        query = re.sub(pattern, spelling, query)
-    return query
+    """The SELECT behind the view `name`, as its file has it, written for `dialect`."""
+    return _FILES.from_string(_source(name)).render(
+        _FUNCTIONS[dialect], clear_but_for_loss=Rule.CLEAR_BUT_FOR_LOSS.value
+    )
 
 
 def view_comment(name: str) -> str:

@@ -6,7 +6,7 @@ SELECT
     w.state,
     COUNT(*) AS sets,
     MIN(w.created_at) AS oldest_at,
-    seconds_since(MIN(w.created_at)) AS oldest_seconds,
+    {{ seconds_since("MIN(w.created_at)") }} AS oldest_seconds,
     MAX(w.attempts) AS most_attempts
 FROM work w
 JOIN model_version m ON m.id = w.model_id

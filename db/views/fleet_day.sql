@@ -2,7 +2,7 @@
 -- `waiting` ones are open, pending, failed or empty; `reviewed` ones were decided by a person.
 SELECT
     fleet,
-    utc_day(returned_at) AS day,
+    {{ utc_day("returned_at") }} AS day,
     COUNT(*) AS returns,
     COUNT(*) FILTER (WHERE label = 'damaged') AS damaged,
     COUNT(*) FILTER (WHERE label = 'clear') AS clear,
@@ -11,4 +11,4 @@ SELECT
     COUNT(*) FILTER (WHERE decided_by = 'person') AS reviewed,
     COUNT(*) FILTER (WHERE needs_another_look) AS need_another_look
 FROM standing
-GROUP BY fleet, utc_day(returned_at)
+GROUP BY fleet, {{ utc_day("returned_at") }}

@@ -15,7 +15,7 @@ SELECT
     p.content_sha256,
     p.size,
     p.uploaded_at,
-    seconds_since(p.uploaded_at) AS age_seconds
+    {{ seconds_since("p.uploaded_at") }} AS age_seconds
 FROM photo p
 JOIN photo_set s ON s.id = p.set_id
 JOIN vehicle c ON c.id = s.vehicle_id

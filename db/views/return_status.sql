@@ -20,7 +20,7 @@ SELECT
     note,
     first_seen_at,
     last_change_at,
-    seconds_since(last_change_at) AS age_seconds,
+    {{ seconds_since("last_change_at") }} AS age_seconds,
     check_at,
     attempts,
     failures,

@@ -23,7 +23,7 @@ SELECT
     d.review_label,
     d.reviewer,
     d.returned_at,
-    seconds_since(d.returned_at) AS age_seconds
+    {{ seconds_since("d.returned_at") }} AS age_seconds
 FROM (
     -- Every set that may qualify, found by small indexes; the condition below says which do.
     SELECT v.set_id FROM verdict v

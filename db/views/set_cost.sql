@@ -11,7 +11,7 @@ SELECT
 FROM (
     SELECT
         c.fleet,
-        utc_day(s.returned_at) AS day,
+        {{ utc_day("s.returned_at") }} AS day,
         v.model_id,
         COUNT(*) AS verdicts,
         -- Whole microseconds add up to the same sum in any order.
@@ -19,6 +19,6 @@ FROM (
     FROM verdict v
     JOIN photo_set s ON s.id = v.set_id
     JOIN vehicle c ON c.id = s.vehicle_id
-    GROUP BY c.fleet, utc_day(s.returned_at), v.model_id
+    GROUP BY c.fleet, {{ utc_day("s.returned_at") }}, v.model_id
 ) added
 JOIN model_version m ON m.id = model_id

@@ -43,7 +43,7 @@ SELECT
     v.score,
     CASE
         WHEN r.seen_generation >= s.content_generation THEN r.label
-        WHEN v.label = 'undecided' AND v.reasons ->> 'rule' = 'photos are gone from the store' THEN 'clear'
+        WHEN v.label = 'undecided' AND v.reasons ->> 'rule' = '{{ clear_but_for_loss }}' THEN 'clear'
         ELSE v.label
     END AS baseline_label,
     v.sampled,

@@ -16,7 +16,7 @@ FROM (
         ROW_NUMBER() OVER (PARTITION BY fleet, day ORDER BY seconds) AS place,
         COUNT(*) OVER (PARTITION BY fleet, day) AS total
     FROM (
-        SELECT c.fleet, utc_day(s.returned_at) AS day, seconds_between(s.uploaded_at, v.created_at) AS seconds
+        SELECT c.fleet, {{ utc_day("s.returned_at") }} AS day, {{ seconds_between("s.uploaded_at", "v.created_at") }} AS seconds
         FROM photo_set s
         JOIN vehicle c ON c.id = s.vehicle_id
         JOIN verdict v ON v.set_id = s.id AND v.generation = s.generation

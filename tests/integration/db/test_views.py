@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from core.domain import Label, PhotoStatus
+from core.domain import Label, ModelIdentity, ModelState, PhotoStatus
+from core.policy import AuditSample
 from db.session import Sessions
-from db.transactions import add_review
+from db.transactions import add_review, finish, register_model
 from tests.fleet_history import query_rows, tell
-from tests.photo_sets import NOW, arrive, judge, register, set_ref, stored
+from tests.photo_sets import NOW, POLICY, arrive, judge, must_claim, register, scored, set_ref, stored
 
 
 def review(sessions: Sessions, set_id: int, label: Label, *, generation: int = 1, verdict: int | None = None) -> None:
@@ -131,3 +132,24 @@ def test_rates_and_costs_of_some_weeks(sessions: Sessions) -> None:
     pairs = query_rows(sessions, "SELECT set_id, generation, model_id, other_model_id, agree FROM model_comparison")
     turned = [{**row, "model_id": row["other_model_id"], "other_model_id": row["model_id"]} for row in pairs]
     assert sorted(pairs, key=repr) == sorted(turned, key=repr), "each pair comes from either side"
+
+
+@pytest.mark.parametrize(
+    ("missed", "low", "high"), [(0, 0.0, 0.5614970), (3, 0.4385030, 1.0)], ids=["none missed", "all missed"]
+)
+def test_the_miss_rate_is_bounded_where_none_or_all_were_missed(
+    sessions: Sessions, missed: int, low: float, high: float
+) -> None:
+    """As SciPy's binomtest(missed, 3).proportion_ci(method="wilson") gives it."""
+    policy = POLICY.model_copy(update={"audit": AuditSample(share=1.0)})
+    register_model(sessions, ModelIdentity("first", "a" * 64, "b" * 64), policy, ModelState.ACTIVE)
+    for number in (1, 2, 3):
+        claimed = must_claim(sessions, arrive(sessions, set_ref(number), stored(set_ref(number), "a")).opened[0])
+        finish(sessions, claimed, scored(claimed), policy, NOW, 0.1)
+        review(sessions, claimed.work.set_id, Label.DAMAGED if number <= missed else Label.CLEAR)
+    row = one(sessions, "SELECT miss_rate, low, high FROM miss_rate")
+    assert row == {
+        "miss_rate": missed / 3,
+        "low": pytest.approx(low, abs=1e-6),
+        "high": pytest.approx(high, abs=1e-6),
+    }

@@ -10,7 +10,7 @@ from db.models import Photo
 from db.session import Sessions
 from db.transactions import Finish, WorkKey, finish
 from db.transactions.reuse import mark_reused
-from tests.photo_sets import NOW, POLICY, arrive, must_claim, register, scored, stored
+from tests.photo_sets import NOW, POLICY, arrive, must_claim, register, scored, set_ref, stored
 
 EARLIER = SetRef("f", "v1", "r1", "returns/f/v1/r1/")
 LATER = SetRef("f", "v2", "r2", "returns/f/v2/r2/")
@@ -43,6 +43,18 @@ def test_a_photo_of_an_earlier_return_is_named_and_a_later_ones_is_not(sessions:
         "c": earlier.set_id,
         "d": None,
     }
+
+
+def test_a_later_photo_is_no_source_though_it_was_scored_first(sessions: Sessions) -> None:
+    register(sessions)
+    earlier = arrive(sessions, EARLIER, shifted(stored(EARLIER, "a"), 0)).opened[0]
+    same_time = arrive(sessions, set_ref(7), shifted(stored(set_ref(7), "s"), 0)).opened[0]
+    later = arrive(sessions, LATER, shifted(stored(LATER, "c"), 5)).opened[0]
+    for work in (later, earlier, same_time):
+        judge(sessions, work, LOOK)
+    with sessions() as session:
+        found = session.scalars(select(Photo.reused_from).order_by(Photo.id)).all()
+    assert found == [None, None, None]
 
 
 def test_the_farthest_that_counts_is_found_and_the_next_is_not(sessions: Sessions) -> None:
