@@ -122,7 +122,9 @@ class Settings(BaseSettings):
         description="How long a worker may be silent before its set is taken over.",
     )
     republish_after: timedelta = Field(
-        default=timedelta(minutes=2), ge=timedelta(0), description="A ring nobody answered is repeated after this long."
+        default=timedelta(minutes=2),
+        ge=timedelta(0),
+        description="A message nobody answered is sent again after this long, then after twice as long each time.",
     )
     reconcile_every: timedelta = Field(
         default=timedelta(minutes=1),

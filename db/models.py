@@ -190,9 +190,9 @@ class Work(Base):
 
     `last_published` is when the newest message that nobody has answered was sent, `publications` how many of them were.
     `attempts` counts claims that nobody has answered for; `failures` counts those given back with an error.
-    `suspect_photo_id` is the photo that is being scored alone, so that a death can be laid at its door; `suspicions`
-    counts the claims in a row that did so: workers die of other things too. `bugs` counts the failures that nobody
-    foresaw: an outage may fail a set any number of times, a bug only so often.
+    `suspect_photo_id` is the photo that is being scored alone, so that a worker's crash can be attributed to it;
+    `suspicions` counts the claims in a row that crashed with it: workers crash for other reasons too. `bugs` counts the
+    failures with an unexpected error: an outage may fail a set any number of times, a bug only `max_attempts` times.
     """
 
     __tablename__ = "work"

@@ -1,4 +1,4 @@
-"""What a worker process holds, passed to the pipeline as arguments. `workers.bootstrap` puts it together."""
+"""What a worker process holds, passed to the pipeline as arguments. `workers.bootstrap` builds it."""
 
 from concurrent.futures import Executor
 from dataclasses import dataclass

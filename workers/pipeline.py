@@ -1,4 +1,4 @@
-"""The story, top to bottom: ingest -> claim -> classify -> finish; reconcile and scan repair what messages lost.
+"""The steps in order: ingest -> claim -> classify -> finish; reconcile and scan repair what lost messages missed.
 
 No step holds a transaction open while it talks to the store or the device, and every step may run twice.
 """
@@ -49,7 +49,7 @@ class ReconcileResult:
 
 @dataclass(slots=True)
 class ScanResult:
-    """What a scan saw and mended; `strays` are objects under the scanned prefix that belong to no set.
+    """What a scan found and repaired; `strays` are objects under the scanned prefix that belong to no set.
 
     `judged_again` are sets with photos that the store refused and gives now.
 

@@ -1,4 +1,4 @@
-"""Whether anyone still asks for the model that a worker holds; where nobody does, the worker ends by itself."""
+"""Shuts a worker down some time after its model version was retired."""
 
 from collections.abc import Callable
 from threading import Event, Thread
@@ -32,17 +32,17 @@ class RetirementWatch:
         self._ended = False
 
     def watch(self) -> None:
-        """Look every now and then, in a thread that lasts as long as the process or until the end was asked for."""
+        """Look every `LOOK_EVERY_S` seconds from a thread of its own, until the worker was asked to end."""
 
-        def look_on() -> None:
+        def look_repeatedly() -> None:
             while not self._ended:
                 Event().wait(LOOK_EVERY_S)
                 self.look()
 
-        Thread(target=look_on, name="retirement", daemon=True).start()
+        Thread(target=look_repeatedly, name="retirement", daemon=True).start()
 
     def look(self) -> None:
-        """Ask the database once. One that is away says nothing about the model."""
+        """Ask the database once. While it is away nothing is known about the model, and nothing changes."""
         try:
             serving = any(version.identity.scores_as(self._model) for version in queries.serving_models(self._sessions))
         except WalkaroundError:
@@ -58,7 +58,7 @@ class RetirementWatch:
             self._end()
 
     def check(self) -> None:
-        """Raise `ModelUnusable` where the worker ended for this reason: so that it is told, and exits with an error."""
+        """Raise `ModelUnusable` if the worker ended for this reason: the command prints it and exits with an error."""
         if self._ended:
             raise ModelUnusable(
                 f"{self._model.name} was retired, and this worker ended; start it again with WALKAROUND_MODEL "

@@ -32,7 +32,7 @@ _SETTLED = (PhotoStatus.QUARANTINED, PhotoStatus.UNUSABLE)
 
 
 class LeaseLost(Exception):
-    """Another worker has taken the set over; what was learnt is thrown away."""
+    """Another worker has taken the set over; the results are discarded."""
 
 
 def score_set(context: Context, scoring: Scoring, claim: Claim) -> list[PhotoResult]:

@@ -58,13 +58,13 @@ def shadow(
     policy: Annotated[Path | None, typer.Option(help="Another policy over that model: a JSON document.")] = None,
     share: Annotated[float, typer.Option(min=0, max=1, help="Only this share of the returns, always the same.")] = 1.0,
     since: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only what changed since.")] = None,
-    stop: Annotated[bool, typer.Option("--stop", help="Ask no more of it; what it said stays.")] = False,
+    stop: Annotated[bool, typer.Option("--stop", help="Stop shadow scoring; existing verdicts are kept.")] = False,
 ) -> None:
     """Have a candidate score returns beside the active model; what people see stays as it is.
 
     Run it again for the returns that came since. Workers started with that model (WALKAROUND_MODEL) and `--queues
-    rescore` do it, while the active model's listen to `--queues classify` alone: each drops the rings of the other. A
-    candidate of the active model's weights, with another policy, needs no worker of its own and no photo.
+    rescore` do it, while the active model's listen to `--queues classify` alone: each drops what is meant for the
+    other. A candidate of the active model's weights, with another policy, needs no worker of its own and no photo.
 
     Examples: `walkaround model shadow build/model-2 --share 0.1` ·
     `walkaround model shadow active --policy strict.json`

@@ -1,4 +1,4 @@
-"""How things stand: verdicts, backlog, progress, models and scans."""
+"""The current state: verdicts, backlog, progress and models."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

@@ -37,10 +37,10 @@ class WorkKey:
 class Claim:
     """A leased piece of work and all it takes to do it.
 
-    `token` fences: whoever claims later has a higher one. `attempts` counts claims (this one included) that nobody
-    answered for, `failures` those given back with an error, `bugs` the failures of them that nobody foresaw. `suspect`
-    is the photo that was being scored alone when the last claim ended without an answer, `suspicions` how many claims
-    in a row did. `manifest` maps object keys to the sha256 promised. `uploaded_at` is when the newest
+    `token` fences: whoever claims later has a higher one. `attempts` counts claims (this one included) without a
+    result, `failures` those given back with an error, `bugs` those of them with an unexpected error. `suspect` is the
+    photo that was being scored alone when the worker of the last claim crashed, `suspicions` how many claims in a row
+    crashed with it. `manifest` maps object keys to the sha256 promised. `uploaded_at` is when the newest
     photo came, `missing` what was promised and is not there.
     """
 
@@ -66,7 +66,7 @@ class Claim:
 def claim(session: Session, work: WorkKey, lease: timedelta, max_attempts: int) -> Claim | None:
     """Lease `work` for `lease` by the database's clock; None if it is not due, held, finished, overtaken or dead.
 
-    Work that was claimed `max_attempts` times without an answer becomes dead here: it seems to kill its workers.
+    Work that was claimed `max_attempts` times without a result becomes dead here: it seems to crash its workers.
     """
     row = session.scalar(select(Work).where(_is(work), is_due()).with_for_update(skip_locked=True))
     if row is None:
@@ -119,14 +119,14 @@ def renew(session: Session, claim: Claim, lease: timedelta) -> bool:
 
 @transaction
 def mark_suspect(session: Session, claim: Claim, photo_id: int) -> None:
-    """Record which photo is scored alone now, in case the worker does not live to tell. No-op when fenced."""
+    """Record which photo is scored alone now, in case the worker crashes. No-op when fenced."""
     again = case((Work.suspect_photo_id == photo_id, Work.suspicions + 1), else_=1)
     _change(session, _held(claim), suspect_photo_id=photo_id, suspicions=again)
 
 
 @transaction
 def release(session: Session, claim: Claim, delay: timedelta, error: str, *, is_bug: bool = False) -> None:
-    """Give the work back to be tried again after `delay`, no photo suspected: a failure someone lived to tell.
+    """Give the work back to be tried again after `delay`, no photo suspected: the worker did not crash.
 
     `is_bug` counts it among those that trying again may never mend. No-op when fenced.
     """
@@ -153,7 +153,7 @@ def bury(session: Session, claim: Claim, error: str) -> None:
 
 @transaction
 def end_leases(session: Session) -> int:
-    """End every lease now; how many there were. Only for whoever knows that no worker is left to hold one."""
+    """End every lease now; how many there were. Only where it is known that no worker is left to hold one."""
     statement = update(Work).where(Work.state == WorkState.LEASED).values(lease_until=database_now())
     return cast("CursorResult[Any]", session.execute(statement)).rowcount
 
@@ -241,7 +241,7 @@ def close_work(session: Session, claim: Claim) -> bool:
 
 
 def close_overtaken_work(session: Session, set_id: int, generation: int) -> None:
-    """Mark work on older content as done, unless a worker holds it: that one will find out. Part of a transaction."""
+    """Mark work on older content as done, unless a worker holds it: its result is refused. Part of a transaction."""
     waiting = Work.state.in_((WorkState.PENDING, WorkState.DEAD))
     _change(session, and_(Work.set_id == set_id, Work.generation < generation, waiting), state=WorkState.DONE)
 

@@ -1,4 +1,4 @@
-"""Which sets a model version is asked to score that another has scored, or nobody yet."""
+"""Opens work for complete sets that a model version has not judged."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""Finishing: what the model saw is stored, and what the stored rows decide."""
+"""Finishing: stores what scoring learnt of a set's photos, and the verdict that follows from the stored rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -164,7 +164,7 @@ def _store_predictions(session: Session, model_id: int, results: Sequence[PhotoR
         if result.content_sha256 is not None and result.probability is not None
     }
     if rows:
-        # In one order everywhere, so that two transactions with the same contents never wait for each other in a ring.
+        # In one order everywhere: two transactions with the same contents never wait for each other.
         ordered = [rows[content] for content in sorted(rows)]
         session.execute(insert_for(session, Prediction).on_conflict_do_nothing(), ordered)
 

@@ -7,7 +7,6 @@ from studies.scaling.costs import Figures
 from studies.scaling.queueing import DAY, least_nodes, peak_to_mean, percentiles
 
 MONTH = 30 * DAY
-RECONCILED = 1000  # workers.pipeline.BATCH: rows that one tick of the reconciler rings for, once a minute
 
 
 @dataclass(frozen=True, slots=True)

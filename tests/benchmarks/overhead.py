@@ -168,7 +168,7 @@ def _measured(costs: dict[str, Spread], queued: list[Step], plain: list[Step]) -
         ("SQL in the worker", sql_client),
         ("SQL in the server (PostgreSQL), intake and scoring", whole["server"]),
         ("reading, judging and packing in the worker", bookkeeping),
-        ("intake: the scan's process, listing to ring", whole["scan"]),
+        ("intake: the scan's process, listing to message", whole["scan"]),
         ("queue and SQL together", queue_and_sql),
         ("all together", everything),
     ]

@@ -2,7 +2,7 @@
 
 The bucket is a server of our own that answers ListObjectsV2 as S3 does (listing_server.py), read through boto3;
 PostgreSQL and the broker (Valkey) are real. Each step runs in a process of its own: the bare listing by plain boto3 and
-by our store; the first scan, which writes down every set, opens its work and rings for it; the second, which finds
+by our store; the first scan, which writes down every set, opens its work and publishes it; the second, which finds
 nothing to do. All but the first scan in turn, twice; the ratios are of CPU time, which a busy machine disturbs least.
 """
 
@@ -143,7 +143,7 @@ def _measured(objects: int, taken: dict[str, list[Step]]) -> Measured:
     names = {
         "plain listing": "the bare listing by plain boto3",
         "listing": "the bare listing by our store",
-        "first scan": "the first scan: every set written down, its work opened and rung for",
+        "first scan": "the first scan: every set written down, its work opened and published",
         "scan": "a second scan: nothing to do",
     }
     rows = []

@@ -203,7 +203,7 @@ class System:
         self._first_scan()
 
     def _first_scan(self) -> None:
-        self.ring("walkaround.nightly_scan", "intake")
+        self.send("walkaround.nightly_scan", "intake")
         self.wait_until(lambda: bool(self.count("SELECT count(*) FROM scan_run WHERE finished_at IS NOT NULL")))
 
     @contextmanager
@@ -258,7 +258,7 @@ class System:
         self.figures.faults[kind] += times
         self.fault_times.append(datetime.now(UTC))
 
-    def ring(self, task: str, queue: str, *arguments: object) -> None:
+    def send(self, task: str, queue: str, *arguments: object) -> None:
         """Send a message as beat or a stranger would."""
         url = f"redis://127.0.0.1:{self.broker.port}/0"
         app = Celery(broker=url, set_as_current=False)

@@ -37,7 +37,7 @@ def test_events_are_lost_and_doubled(run: System, seed: int) -> None:
     run.fault("event doubled", len(doubled))
     run.wait_until(lambda: run.queue_is_empty(delivered))
     run.forget_scans()
-    run.ring("walkaround.nightly_scan", "intake")
+    run.send("walkaround.nightly_scan", "intake")
     run.finish_well()
 
 
@@ -103,8 +103,8 @@ def test_forged_messages(run: System, seed: int) -> None:
     events += [json.dumps({"Records": [{"eventName": "ObjectCreated:Put", "s3": {"object": {"key": "../../etc"}}}]})]
 
     def forge(number: int) -> None:
-        run.ring("walkaround.classify", "classify", *forged[number % len(forged)])
-        run.ring(run.rng.choice(("walkaround.unknown", "os.system")), "intake", "true")
+        run.send("walkaround.classify", "classify", *forged[number % len(forged)])
+        run.send(run.rng.choice(("walkaround.unknown", "os.system")), "intake", "true")
         if event := events[number % len(events)]:
             sqs.send_message(QueueUrl=run.queue_url, MessageBody=event)
         _push_raw(run, number)

@@ -145,7 +145,7 @@ def test_a_wrong_clock_steals_no_lease(run: System, seed: int, skewed_clock: Pat
 @pytest.mark.scenario("16 two beats, two scanners")
 @seeds()
 def test_two_of_each(run: System, seed: int) -> None:
-    """Two beats, two consumers, two workers, and fleet scans rung for twice at once."""
+    """Two beats, two consumers, two workers, and fleet scans asked for twice at once."""
     run.start_all(("worker-1", "worker-2"))
     run.start("beat-2")
     run.start("consume-2")
@@ -154,8 +154,8 @@ def test_two_of_each(run: System, seed: int) -> None:
     run.upload(returns[:8])
     for task in ("walkaround.nightly_scan", "walkaround.reconcile") * 2:
         run.forget_scans()
-        run.ring(task, "intake")
-        run.ring(task, "intake")
+        run.send(task, "intake")
+        run.send(task, "intake")
         run.fault("doubled tick", 1)
     run.upload(returns[8:])
     run.finish_well()

@@ -55,7 +55,7 @@ def test_content_that_moved_on_while_it_was_scored_gets_no_verdict(sessions: Ses
     register(sessions)
     claimed = must_claim(sessions, arrive(sessions, REF, stored(REF, "a")).opened[0])
     late = arrive(sessions, REF, stored(REF, "a", "b"))
-    assert claim(sessions, claimed.work, LEASE, 5) is None, "a second ring leaves it to the worker that holds it"
+    assert claim(sessions, claimed.work, LEASE, 5) is None, "a second message leaves it to the worker that holds it"
     assert finish(sessions, claimed, scored(claimed), POLICY, NOW, 1.0) is Finish.SUPERSEDED
     assert rows(sessions, "verdict") == []
     known = must_claim(sessions, late.opened[0]).photos
