@@ -40,12 +40,26 @@ def check_heif(data: bytes) -> None:
             except IndexError:
                 return
             break
-    items = [index.primary, *index.derived_from.get(index.primary, [])] if index.primary is not None else []
-    for first, size in (place for item in items for place in index.places.get(item, [])):
+    for first, size in (place for item in _coded_items(index) for place in index.places.get(item, [])):
         if first + size > len(data):
             raise PhotoRefused(Refusal.TRUNCATED)
         if data.find(_ZEROS, first, first + size) >= 0:
             raise PhotoRefused(Refusal.TRUNCATED, "a part of its data is missing")
+
+
+def _coded_items(index: _Index) -> set[int]:
+    """The items that hold the primary picture's pixels: itself, or what it is made of, such as the tiles of a grid."""
+    coded, derived, left = set(), set(), [] if index.primary is None else [index.primary]
+    while left:
+        item = left.pop()
+        if item in derived:  # a circle
+            continue
+        if item in index.derived_from:
+            derived.add(item)
+            left += index.derived_from[item]
+        else:
+            coded.add(item)
+    return coded
 
 
 def _boxes(data: bytes, position: int, end: int) -> Iterator[tuple[bytes, int, int]]:

@@ -23,6 +23,7 @@ from core.domain import PhotoLoader, ViewPlan
 from core.errors import DecoderUnavailable, PhotoRefused, Refusal
 from core.photos.sandbox.loader import ProcessPhotoLoader
 from core.testing.inline_loader import InlinePhotoLoader
+from tests.unit.core.photos.pictures import encoded, scene
 
 PLAN = ViewPlan(size=32, tiles=2)
 MEMORY = 1 << 30
@@ -79,6 +80,34 @@ def test_both_loaders_give_the_same_for_a_long_photo_and_a_short_one_after_it() 
         assert caught.value.reason is Refusal.TRUNCATED
     finally:
         apart.close()
+
+
+def unusual_files() -> dict[str, bytes]:
+    """Files for which Pillow imports parts of itself only when it meets them."""
+    image = Image.fromarray(scene(160, 120))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif.get_ifd(0x8769)[0x9003] = "2026:11:23 12:00:00"
+    return {
+        "JPEG with EXIF": encoded(image, "JPEG", exif=exif),
+        "progressive": encoded(image, "JPEG", progressive=True),
+        "MPO": encoded(image, "MPO", save_all=True, append_images=[image]),
+        "CMYK": encoded(image.convert("CMYK"), "JPEG"),
+        "PNG with EXIF": encoded(image, "PNG", exif=exif, icc_profile=b"profile" * 20),
+        "palette": encoded(image.quantize(16), "PNG", transparency=3),
+        "16 bits": encoded(Image.fromarray(scene(160, 120)[:, :, 0].astype(np.uint16) * 200), "PNG"),
+        "transparent": encoded(image.convert("RGBA"), "WEBP", exif=exif),
+        "HEIC": encoded(image, "HEIF", quality=90, exif=exif.tobytes(), thumbnails=[64]),
+    }
+
+
+@pytest.mark.parametrize(("name", "data"), unusual_files().items(), ids=unusual_files())
+def test_confinement_changes_no_photo(obeying: ProcessPhotoLoader, name: str, data: bytes) -> None:
+    """A layer that refused what decoding needs would refuse good photos, or read no EXIF."""
+    expected, confined = InlinePhotoLoader().load(data, PLAN), obeying.load(data, PLAN)
+    assert np.array_equal(expected.views, confined.views)
+    assert (expected.width, expected.height, expected.taken_at) == (confined.width, confined.height, confined.taken_at)
+    assert ("EXIF" not in name) or expected.taken_at is not None
 
 
 @pytest.mark.parametrize("word", [b"die", b"crash", b"raise"])

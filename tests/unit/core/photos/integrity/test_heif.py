@@ -109,3 +109,60 @@ def test_plain_areas_are_no_holes(colour: str) -> None:
 )
 def test_an_index_that_makes_no_sense_is_for_the_decoder(data: bytes) -> None:
     check_heif(data)
+
+
+def box(kind: bytes, *content: bytes) -> bytes:
+    body = b"".join(content)
+    return (8 + len(body)).to_bytes(4, "big") + kind + body
+
+
+def number(value: int, size: int = 2) -> bytes:
+    return value.to_bytes(size, "big")
+
+
+class TestTiles:
+    """As iPhones write them: a grid (item 3) of tiles (items 1 and 2), a gain map (item 4), EXIF (item 5)."""
+
+    TILE, GAIN_MAP, EXIF = b"\x26\x01" * 500, b"\x28\x01" * 300, b"\0\0\0\x06Exif" + bytes(200)
+    LAYERS = bytes(10)  # the description of a picture made of others may be zeros: black, from the corner
+
+    def file(self, tile: bytes = TILE, gain_map: bytes = GAIN_MAP, missing: int = 0, circle: bool = False) -> bytes:
+        pieces = [self.TILE, tile, gain_map, self.EXIF]
+
+        def index(start: int) -> bytes:
+            offsets = [start + sum(map(len, pieces[:i])) for i in range(4)]
+            places = [
+                number(item, 4) + number(0) * 2 + number(1) + number(offset, 4) + number(len(piece), 4)
+                for item, offset, piece in zip((1, 2, 4, 5), offsets, pieces, strict=True)
+            ]
+            grid = number(3, 4) + number(1) + number(0) + number(1) + number(0, 4) + number(len(self.LAYERS), 4)
+            parts = [number(3), number(2), number(1 if not circle else 3), number(2)]
+            return box(
+                b"meta",
+                bytes(4),
+                box(b"pitm", bytes(4), number(3)),
+                box(b"iref", bytes(4), box(b"dimg", *parts), box(b"thmb", number(4), number(1), number(3))),
+                box(b"iloc", b"\x02" + bytes(3), number(0x4400), number(5, 4), *places, grid),
+                box(b"idat", self.LAYERS),
+            )
+
+        ftyp = box(b"ftyp", b"heic" + bytes(4) + b"mif1heic")
+        start = len(ftyp) + len(index(0)) + 8
+        data = ftyp + index(start) + box(b"mdat", *pieces)
+        return data[: len(data) - missing]
+
+    def test_whole(self) -> None:
+        check_heif(self.file())
+        check_heif(self.file(circle=True))
+
+    def test_a_hole_in_a_tile_is_refused(self) -> None:
+        with pytest.raises(PhotoRefused):
+            check_heif(self.file(tile=self.TILE[:400] + bytes(8) + self.TILE[408:]))
+
+    def test_a_hole_in_what_is_not_shown_does_no_harm(self) -> None:
+        check_heif(self.file(gain_map=bytes(600)))
+
+    def test_only_what_is_shown_must_be_there(self) -> None:
+        behind_tiles = len(self.GAIN_MAP) + len(self.EXIF)
+        with pytest.raises(PhotoRefused):
+            check_heif(self.file(missing=behind_tiles + 1))
