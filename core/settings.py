@@ -24,7 +24,7 @@ from core.completeness import CompletionRules
 from core.errors import SettingsInvalid
 from core.keys import KeyLayout
 from core.machine import available_cores, available_memory
-from core.signing import SHORTEST_SECRET
+from core.signing import signing_key
 
 _RULES = CompletionRules()
 PREFIX = "WALKAROUND_"
@@ -167,7 +167,7 @@ class Settings(BaseSettings):
         default=None, description="Each nightly report is posted here, signed. Kept as a secret: it may hold a token."
     )
     report_webhook_secret: SecretStr | None = Field(
-        default=None, description="What these messages are signed with: HMAC-SHA256, at least 16 characters."
+        default=None, description="What they are signed with (Standard Webhooks): whsec_ and base64 of 24 to 64 bytes."
     )
 
     sqs_queue_url: str | None = Field(default=None, description="The queue that S3 events arrive in.")
@@ -216,13 +216,12 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _signed_webhook(self) -> Self:
-        secret = self.report_webhook_secret.get_secret_value() if self.report_webhook_secret else ""
         if self.report_webhook_url is None:
             return self
-        if len(secret) < SHORTEST_SECRET:
-            raise ValueError(
-                f"{PREFIX}REPORT_WEBHOOK_SECRET must have at least {SHORTEST_SECRET} characters, chosen at random"
-            )
+        try:
+            signing_key(self.report_webhook_secret.get_secret_value() if self.report_webhook_secret else "")
+        except ValueError as error:
+            raise ValueError(f"{PREFIX}REPORT_WEBHOOK_SECRET: {error}") from error
         return self
 
     @field_validator("timezone")

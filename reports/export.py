@@ -22,6 +22,8 @@ _UNSEEN = frozenset(
         *("baseline_set_id", "first_seen_at", "uploaded_at", "last_change_at", "check_at"),
     ]
 )
+_IN_OBJECT_KEY = frozenset(["fleet", "vehicle_ref", "return_ref"])
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def to_csv(table: ReportTable) -> str:
@@ -53,8 +55,9 @@ def write_parquet(table: ReportTable, path: Path) -> None:
 
 
 def shown_columns(table: ReportTable) -> tuple[str, ...]:
-    """The columns that people read."""
-    return tuple(name for name in table.columns if name not in _UNSEEN)
+    """The columns that people read. A photo's key names its fleet, vehicle and return already."""
+    unseen = _UNSEEN | _IN_OBJECT_KEY if "object_key" in table.columns else _UNSEEN
+    return tuple(name for name in table.columns if name not in unseen)
 
 
 def shown_rows(table: ReportTable, zone: ZoneInfo) -> Iterable[list[str]]:
@@ -100,6 +103,12 @@ def _arrow_column(arrow: Any, name: str, values: list[Any]) -> Any:
 
 
 def _as_text(value: Any) -> Any:
+    """A CSV cell. A text that a spreadsheet would run as a formula gets an apostrophe in front.
+
+    The rule is OWASP's: https://owasp.org/www-community/attacks/CSV_Injection
+    """
+    if isinstance(value, str):
+        return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
     if isinstance(value, dict | list):
         return canonical_json(value)
     if isinstance(value, bool):

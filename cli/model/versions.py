@@ -72,14 +72,11 @@ def shadow(
     settings = load_settings()
     context = _context(settings)
     identity, own_policy = _made_of(settings, context, model)
+    candidate_policy = read_policy(policy) if policy else own_policy
     if stop:
-        found = next((row for row in _known(context) if row.identity == identity and row.policy == own_policy), None)
-        if found is None:
-            raise ModelUnusable(f"{model} is no model version of this database; there is nothing to stop")
-        transactions.end_shadow(context.sessions, found.id)
-        typer.echo(f"version {found.reference} is asked no more; what it said stays")
+        _stop(context, identity, candidate_policy, f"{model} with {policy}" if policy else model)
         return
-    candidate = transactions.begin_shadow(context.sessions, identity, read_policy(policy) if policy else own_policy)
+    candidate = transactions.begin_shadow(context.sessions, identity, candidate_policy)
     from_day = since.replace(tzinfo=settings.zone) if since else None
     opened = open_shadow(context, candidate, from_day, share)
     typer.echo(f"version {candidate} ({identity.name}) is asked for {opened} returns, beside the active model")
@@ -153,8 +150,13 @@ def _made_of(settings: Settings, context: Context, model: str) -> tuple[ModelIde
     return identity_in(artefact, settings.precision), artefact.card.policy
 
 
-def _known(context: Context) -> list[VersionRow]:
-    return queries.model_versions(context.sessions)
+def _stop(context: Context, identity: ModelIdentity, policy: Policy, name: str) -> None:
+    versions = queries.model_versions(context.sessions)
+    version = next((row for row in versions if row.identity == identity and row.policy == policy), None)
+    if version is None:
+        raise ModelUnusable(f"{name} is no model version of this database; `walkaround model versions` lists them")
+    transactions.end_shadow(context.sessions, version.id)
+    typer.echo(f"shadow scoring by version {version.reference} has stopped; its verdicts are kept")
 
 
 def _show(report: ComparisonReport) -> None:

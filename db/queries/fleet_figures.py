@@ -78,14 +78,22 @@ def decided_scores(session: Session, wanted: ReportFilter) -> list[tuple[float, 
 def most_damaged(session: Session, wanted: ReportFilter, limit: int) -> list[ReturnBrief]:
     """The latest damaged return of each vehicle that has one; the vehicles with the highest scores first."""
     view = _standing.c
-    chosen = (
-        select(func.max(view.set_id))
+    place = func.row_number().over(
+        partition_by=(view.fleet, view.vehicle_ref), order_by=(view.returned_at.desc(), view.set_id.desc())
+    )
+    damaged = (
+        select(view.set_id, view.fleet, view.vehicle_ref, view.score, place.label("place"))
         .where(view.label == Label.DAMAGED.value, view.model_id.is_not(None), *_chosen(wanted))
-        .group_by(view.fleet, view.vehicle_ref)
-        .order_by(func.max(view.score).desc(), view.fleet, view.vehicle_ref)
+        .subquery()
+        .c
+    )
+    latest = (
+        select(damaged.set_id)
+        .where(damaged.place == 1)
+        .order_by(func.coalesce(damaged.score, 0).desc(), damaged.fleet, damaged.vehicle_ref)
         .limit(limit)
     )
-    return _briefs(session, list(session.scalars(chosen)))
+    return _briefs(session, list(session.scalars(latest)))
 
 
 @snapshot

@@ -34,7 +34,7 @@ PLANTS = {
     "broker_url": f"redis://user:{PLANTED}2@{NOBODY}/0",
     "s3_secret_access_key": f"{PLANTED}3",
     "report_webhook_url": f"https://user:{PLANTED}4@{NOBODY}/services/{PLANTED}4",
-    "report_webhook_secret": f"{PLANTED}5 of some length",
+    "report_webhook_secret": f"whsec_{PLANTED}{PLANTED}",
     "webhook_token": f"{PLANTED}6 of some length",
 }
 # The same in forms that a person may write and no program can read.
@@ -42,7 +42,7 @@ BROKEN = {
     "database_url": [f"postgresql+psycopg://user:a@{PLANTED}:b@{NOBODY}/w", f"mysql://user:{PLANTED}@h/w", PLANTED],
     "broker_url": [f"redis://:{PLANTED}#9@{NOBODY}/0", f"redis://:{PLANTED}/9@h", f"redis://:9@{PLANTED}@h", PLANTED],
     "report_webhook_url": [f"https://user:{PLANTED}/9@h/x", f"hooks/{PLANTED}"],
-    "report_webhook_secret": [PLANTED[:9]],
+    "report_webhook_secret": [PLANTED, f"whsec_{PLANTED}"],
     "s3_endpoint_url": [f"http://key:{PLANTED}@{NOBODY}"],
     "sqs_queue_url": [f"https://key:{PLANTED}@{NOBODY}/queue"],
     "sqs_endpoint_url": [f"https://key:{PLANTED}@{NOBODY}"],

@@ -3,18 +3,18 @@
 import json
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
 import pytest
+from standardwebhooks import Webhook, WebhookVerificationError
 
-from core.signing import is_genuine
 from workers.outgoing import ATTEMPTS, tell
 
-SECRET = "a secret of some length"
+SECRET = "whsec_YSBzZWNyZXQgb2Ygc29tZSBsZW5ndGgu"
+ANOTHER_SECRET = "whsec_YSBzZWNyZXQgb2Ygb3RoZXIgbGVuZ3Ro"
 BODY = json.dumps({"kind": "walkaround.fleet_report", "words": "ä"}).encode()
 
 
@@ -71,20 +71,22 @@ def test_what_arrives_can_be_checked(receiver: Receiver) -> None:
     ((headers, body),) = receiver.told
     assert body == BODY
     assert headers["Content-Type"] == "application/json"
-    assert is_genuine(SECRET, headers, body, datetime.now(UTC))
-    assert not is_genuine("another secret!!", headers, body, datetime.now(UTC))
-    assert not is_genuine(SECRET, headers, body.replace(b"fleet", b"theft"), datetime.now(UTC))
+    assert Webhook(SECRET).verify(body, headers) == json.loads(BODY)
+    for secret, changed in ((ANOTHER_SECRET, body), (SECRET, body.replace(b"fleet", b"theft"))):
+        with pytest.raises(WebhookVerificationError):
+            Webhook(secret).verify(changed, headers)
 
 
 def test_the_document_s_own_receiver_takes_it(receiver: Receiver) -> None:
     text = (Path(__file__).parents[3] / "docs" / "deploy.md").read_text()
-    (code,) = [block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "def is_genuine" in block]
+    (code,) = [block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "def read_report" in block]
     found: dict[str, Any] = {}
     exec(code, found)
     assert send(receiver)
     ((headers, body),) = receiver.told
-    assert found["is_genuine"](SECRET.encode(), headers, body)
-    assert not found["is_genuine"](SECRET.encode(), headers, body + b" ")
+    assert found["read_report"](SECRET, headers, body) == json.loads(BODY)
+    with pytest.raises(WebhookVerificationError):
+        found["read_report"](SECRET, headers, body + b" ")
 
 
 def test_a_receiver_that_stumbles_is_told_again(receiver: Receiver) -> None:

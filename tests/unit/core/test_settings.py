@@ -8,6 +8,8 @@ from core import settings
 from core.errors import SettingsInvalid
 from core.settings import load_settings
 
+SECRET = "whsec_YSBzZWNyZXQgb2Ygc29tZSBsZW5ndGgu"
+
 
 def test_defaults_need_no_environment() -> None:
     assert load_settings().lease == timedelta(minutes=5)
@@ -66,10 +68,18 @@ def test_secrets_come_from_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 @pytest.mark.parametrize(
     ("url", "secret", "complaint"),
     [
-        ("https://hooks.example/x", None, "WALKAROUND_REPORT_WEBHOOK_SECRET must have at least 16 characters"),
-        ("https://hooks.example/x", "short", "WALKAROUND_REPORT_WEBHOOK_SECRET must have at least 16 characters"),
-        ("hooks.example/x", "a secret of some length", "WALKAROUND_REPORT_WEBHOOK_URL: it is no web address"),
-        ("ftp://hooks.example/x", "a secret of some length", "WALKAROUND_REPORT_WEBHOOK_URL: it is no web address"),
+        ("https://hooks.example/x", None, "WALKAROUND_REPORT_WEBHOOK_SECRET: it must be whsec_ and the base64"),
+        ("https://hooks.example/x", "short", "WALKAROUND_REPORT_WEBHOOK_SECRET: it must be whsec_ and the base64"),
+        (
+            "hooks.example/x",
+            "whsec_YSBzZWNyZXQgb2Ygc29tZSBsZW5ndGgu",
+            "WALKAROUND_REPORT_WEBHOOK_URL: it is no web address",
+        ),
+        (
+            "ftp://hooks.example/x",
+            "whsec_YSBzZWNyZXQgb2Ygc29tZSBsZW5ndGgu",
+            "WALKAROUND_REPORT_WEBHOOK_URL: it is no web address",
+        ),
     ],
 )
 def test_a_webhook_needs_an_address_and_a_secret(url: str, secret: str | None, complaint: str) -> None:

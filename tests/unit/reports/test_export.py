@@ -31,7 +31,16 @@ def test_csv_holds_every_value() -> None:
     rows = list(csv.reader(StringIO(to_csv(TABLE))))
     assert rows[0] == list(TABLE.columns)
     assert rows[1] == ['har, "bour"', "1", "2026-11-22", "2026-11-22T23:30:00+00:00", "0.25", "true", '{"rule":"ä"}']
-    assert rows[2] == ["=1+1", "2", "", "", "", "", ""]
+    assert rows[2] == ["'=1+1", "2", "", "", "", "", ""]
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝"])
+def test_no_csv_cell_is_a_formula_of_a_spreadsheet(start: str) -> None:
+    """Names of fleets and vehicles are chosen by whoever uploads."""
+    table = ReportTable("r", "A row.", ("fleet", "score"), [(f'{start}HYPERLINK("http:evil")', -0.5)])
+    (_, (fleet, score)) = csv.reader(StringIO(to_csv(table), newline=""))
+    assert fleet == f'\'{start}HYPERLINK("http:evil")'
+    assert score == "-0.5", "a number stays one"
 
 
 def test_json_names_every_value() -> None:
@@ -46,6 +55,11 @@ def test_json_names_every_value() -> None:
         "agree": True,
         "reasons": {"rule": "ä"},
     }
+
+
+def test_a_photo_is_named_by_its_key_alone() -> None:
+    table = ReportTable("quarantine", "A row.", ("photo_id", "fleet", "vehicle_ref", "object_key", "reason"), [])
+    assert shown_columns(table) == ("object_key", "reason")
 
 
 def test_people_see_the_fleets_own_time_and_no_ids() -> None:

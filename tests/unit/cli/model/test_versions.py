@@ -149,7 +149,15 @@ def test_a_policy_alone_can_be_a_candidate(house: House) -> None:
     document = active.policy.model_dump(mode="json")
     policy.write_text(json.dumps(_stricter(document)))
     assert "version 2 (first) is asked for 3 returns" in house.run("shadow", "active", "--policy", policy)
-    assert "version 2 (first) is asked no more" in house.run("shadow", "2", "--stop")
+    assert "shadow scoring by version 2 (first) has stopped" in house.run(
+        "shadow", "active", "--policy", policy, "--stop"
+    )
+    assert [row["state"] for row in house.json("versions")] == ["active", "retired"]
+    assert "version 2 (first) is asked for" in house.run("shadow", "active", "--policy", policy)
+    assert "shadow scoring by version 2 (first) has stopped" in house.run("shadow", "2", "--stop")
+    policy.write_text(json.dumps(_stricter(_stricter(document))))
+    with pytest.raises(ModelUnusable, match="active with .*strict.json is no model version"):
+        house.run("shadow", "active", "--policy", policy, "--stop")
     for text, words in (("{", "Invalid JSON"), ('{"colour": 1}', "damaged_at: Field required")):
         policy.write_text(text)
         with pytest.raises(PolicyInvalid, match=f"strict.json.*{words}"):
