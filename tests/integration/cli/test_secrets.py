@@ -105,7 +105,7 @@ def test_a_command_whose_servers_are_away(words: str, environment: dict[str, str
 
 @pytest.mark.parametrize("words", RUNNING)
 def test_a_process_that_waits_for_its_servers(words: str, environment: dict[str, str], tmp_path: Path) -> None:
-    said = output(environment, tmp_path, words, seconds=8)
+    said = output(environment, tmp_path, words, seconds=20)
     assert said.strip()
     assert PLANTED not in said
 
