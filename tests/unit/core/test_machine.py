@@ -108,29 +108,31 @@ def test_affinity_counts_where_it_is_less(container: Container, monkeypatch: pyt
 
 
 @pytest.fixture
-def half_a_core() -> Iterator[Path]:
-    """The list of processes of a real group that may use half a core."""
+def one_core() -> Iterator[Path]:
+    """The list of processes of a real group that may use as much as one core."""
     group = Path("/sys/fs/cgroup/cpu", f"walkaround-{os.getpid()}")
     with suppress(OSError):
         group.mkdir()
     quota = group / "cpu.cfs_quota_us"
     if not os.access(quota, os.W_OK):
         pytest.skip("no group of version 1 can be made here")
-    quota.write_text(str(int((group / "cpu.cfs_period_us").read_text()) // 2))
+    quota.write_text((group / "cpu.cfs_period_us").read_text())
     yield group / "cgroup.procs"
     group.rmdir()
 
 
-def test_a_real_process_under_a_quota(half_a_core: Path) -> None:
-    """Everything that a worker sizes by its cores follows the quota."""
+def test_a_real_process_under_a_quota(one_core: Path) -> None:
+    """Everything that a worker sizes by its cores follows the quota, the threads of its engine too."""
     script = f"""
 import os
 from pathlib import Path
-Path({str(half_a_core)!r}).write_text(str(os.getpid()))
+Path({str(one_core)!r}).write_text(str(os.getpid()))
 from core.machine import available_cores
 from core.settings import Settings
 settings = Settings()
 print(available_cores(), settings.concurrency, settings.decode_processes, settings.fetchers, settings.database_pool)
+from core.model.device import find_device
+print(find_device("auto", "float32", None).threads, find_device("auto", "int8", None).threads)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["1", "4", "1", "8", "8"]
+    assert done.stdout.split() == ["1", "4", "1", "8", "8", "1", "1"]

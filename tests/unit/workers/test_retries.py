@@ -10,6 +10,8 @@ from sqlalchemy import select, text
 from core.domain import Blob, Pixels, Score
 from core.errors import (
     DatabaseUnusable,
+    DeviceBroken,
+    ModelFailed,
     ModelUnusable,
     StoreRefused,
 )
@@ -37,6 +39,39 @@ def test_an_outage_postpones_and_never_gives_up(house: House) -> None:
         assert house.answer() == [None]
         make_due(house.context.sessions)
     store.away = False
+    house.published[:] = [(work, "classify")]
+    assert house.answer() == [Finish.VERDICT]
+
+
+class FailingDevice(FixedClassifier):
+    """A classifier whose device fails."""
+
+    error: ModelFailed = ModelFailed("the device fails even on a blank photo")
+
+    def classify(self, photos: Sequence[Pixels]) -> list[Score]:
+        raise self.error
+
+
+def test_a_failing_device_gives_its_set_back_and_a_broken_one_says_so_to_its_process(house: House) -> None:
+    """As often as it happens: another worker can score these photos, and no bug is counted against the set."""
+    house.put("1.jpg", GREEN)
+    house.ingest()
+    ((work, _),) = house.published
+    device = FailingDevice()
+    scoring, healthy = replace(house.scoring, classifier=device), house.scoring
+    for error in (device.error, DeviceBroken("the device failed 3 times in a row")):
+        device.error, house.scoring = error, scoring
+        house.published[:] = [(work, "classify")]
+        if isinstance(error, DeviceBroken):
+            with pytest.raises(DeviceBroken):
+                house.answer()
+        else:
+            assert house.answer() == [None]
+        make_due(house.context.sessions)
+    with house.context.sessions() as session:
+        row = session.scalars(select(Work)).one()
+        assert (row.failures, row.bugs, row.attempts) == (2, 0, 0)
+    house.scoring = healthy
     house.published[:] = [(work, "classify")]
     assert house.answer() == [Finish.VERDICT]
 

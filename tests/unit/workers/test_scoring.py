@@ -11,6 +11,7 @@ from weakref import finalize
 
 import pytest
 import structlog
+from sqlalchemy import select
 
 from core.domain import Blob, Label, LoadedPhoto, Pixels, Score, ViewPlan
 from core.errors import (
@@ -21,6 +22,7 @@ from core.testing.fixed_classifier import FixedClassifier
 from core.testing.inline_loader import InlinePhotoLoader
 from core.testing.memory_store import MemoryPhotoStore
 from db import queries, transactions
+from db.models import Verdict
 from db.transactions import Finish
 from tests.house import GREEN, LONG_AGO, RED, SET, House, make_due, photo
 from workers import pipeline
@@ -184,3 +186,26 @@ def test_what_is_logged_of_a_photo_names_its_set(house: House) -> None:
         assert house.answer() == [Finish.VERDICT]
     (line,) = [entry for entry in logs if entry["event"] == "photo_quarantined"]
     assert (line["set_key"], line["set_id"]) == (SET, outcome.set_id)
+
+
+def test_a_verdict_costs_the_devices_time_and_not_the_stores(house: House) -> None:
+    """The store takes a second, the device hardly anything: people pay for the device."""
+
+    class SlowStore(MemoryPhotoStore):
+        def read(self, key: str, *, max_bytes: int, etag: str | None = None) -> Blob:
+            time.sleep(0.5)
+            return super().read(key, max_bytes=max_bytes, etag=etag)
+
+    class Timed(FixedClassifier):
+        def classify(self, photos: Sequence[Pixels]) -> list[Score]:
+            return [replace(score, device_seconds=0.125) for score in super().classify(photos)]
+
+    store = SlowStore(now=lambda: LONG_AGO)
+    house.context = replace(house.context, store=store)
+    house.scoring = replace(house.scoring, classifier=Timed())
+    for name in ("1.jpg", "2.jpg"):
+        store.write(SET + name, photo(0, seed=int(name[0])))
+    house.ingest()
+    assert house.answer() == [Finish.VERDICT]
+    with house.context.sessions() as session:
+        assert session.scalars(select(Verdict.device_seconds)).one() == 0.25
