@@ -26,7 +26,7 @@ def words(enum: type[StrEnum], name: str) -> Enum:
 
 
 def row_id() -> Mapped[int]:
-    """A primary key that the database counts."""
+    """A primary key that the database generates."""
     return mapped_column(RowId, Identity(), primary_key=True)
 
 

@@ -1,4 +1,4 @@
-"""What a database's error means to a person: one sentence with the remedy, and whether trying again can help."""
+"""Explains database errors to people: one sentence with the remedy, and whether trying again can help."""
 
 import sqlite3
 

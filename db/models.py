@@ -143,7 +143,7 @@ def two_bands(
 
 
 class Photo(Base):
-    """One version of one object. What was learnt of it is written once; a new version is a new row.
+    """One version of one object. What is known of it is written once; a new version is a new row.
 
     `likeness` is its perceptual hash, `likeness_0` to `likeness_3` that hash's bands (`core.phash_bits.bands`);
     `reused_from` is the earlier return that holds the same photo. `absences` counts the listings in a row that did not
@@ -225,9 +225,9 @@ class Work(Base):
 
 
 class Prediction(Base):
-    """What a model version says of one photo content. `heatmap` is float16, little-endian, row by row.
+    """A model version's score of one photo content. `heatmap` is float16, little-endian, row by row.
 
-    `vehicle_distance` tells how unlike a vehicle the photo is, where the model can.
+    `vehicle_distance` is how far the photo's features lie from those of vehicles, where the model measures that.
     """
 
     __tablename__ = "prediction"
@@ -246,7 +246,7 @@ class Prediction(Base):
 class Verdict(Base):
     """The decision on one generation of a set by one model version, with all that it was made from.
 
-    `sampled`: drawn into the audit sample, so that a person looks at it though it is clear.
+    `sampled`: drawn at random into the audit sample, so that a person reviews it although it is clear.
     """
 
     __tablename__ = "verdict"
@@ -327,7 +327,7 @@ class Replay(Base):
 class ScanRun(Base):
     """One listing of a bucket and what it found; `counts` holds what has no column of its own.
 
-    `alive_at` is when the scan last said that it goes on.
+    `alive_at` is when the scan last recorded that it is running.
     """
 
     __tablename__ = "scan_run"

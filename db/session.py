@@ -85,7 +85,7 @@ def engine_of(sessions: Sessions) -> Engine:
 
 
 @contextmanager
-def _in_our_words(engine: Engine) -> Iterator[None]:
+def _explained(engine: Engine) -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
@@ -111,7 +111,7 @@ def transaction(step: Callable[Concatenate[Session, P], R]) -> Callable[Concaten
             with sessions.begin() as session:
                 return step(session, *args, **kwargs)
 
-        with _in_our_words(engine_of(sessions)):
+        with _explained(engine_of(sessions)):
             return Retrying(
                 retry=retry_if_exception(is_conflict),
                 stop=stop_after_attempt(_ATTEMPTS),
@@ -132,7 +132,7 @@ def snapshot(step: Callable[Concatenate[Session, P], R]) -> Callable[Concatenate
         options: dict[str, Any] = {_SNAPSHOT: True}
         if engine.dialect.name == "postgresql":
             options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        with _in_our_words(engine), sessions() as session:
+        with _explained(engine), sessions() as session:
             session.connection(execution_options=options)
             return step(session, *args, **kwargs)
 
@@ -146,7 +146,7 @@ def upgrade(engine: Engine) -> None:
     """
     from alembic import command  # noqa: PLC0415  (half a second that only upgrades need)
 
-    with _in_our_words(engine), engine.begin() as connection:
+    with _explained(engine), engine.begin() as connection:
         if connection.dialect.name == "postgresql":
             require_utf8(connection)
             connection.execute(text("SET LOCAL statement_timeout = '10min'"))
@@ -162,7 +162,7 @@ def check_version(engine: Engine) -> None:
     """
     found = None
     if not _is_missing_file(engine.url):
-        with _in_our_words(engine), engine.connect() as connection:
+        with _explained(engine), engine.connect() as connection:
             found = _version(connection.execution_options(**{_SNAPSHOT: True}))
     wanted = known_versions()[-1]
     if found != wanted:

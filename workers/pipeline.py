@@ -21,7 +21,6 @@ from db import queries, transactions
 from db.models import Queue
 from db.transactions import Finish, IngestOutcome, IntakeResult, WorkKey
 from workers import metrics
-from workers.arrival import arrival
 from workers.backlog import open_missing_work, publish_all, publish_due, request_rescoring
 from workers.context import Context, Scoring
 from workers.lease import kept_scan
@@ -30,13 +29,14 @@ from workers.retries import give_back, give_back_unexplained
 from workers.review_objects import write_missing_reviews
 from workers.scoring import LeaseLost, score_set
 from workers.second_look import judge_all_refused_again, judge_refused_again
+from workers.set_listing import read_listing
 
 log = structlog.get_logger(__name__)
 
 # Open sets that one tick looks at again at most.
 LOOKED_AT = 1000
 # Sets new to a scan that are written down in one commit.
-TAKEN_IN = 250
+NEW_SETS_A_COMMIT = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def ingest_listing(
 ) -> IngestOutcome:
     """Write down one listing of a set, commit, then publish."""
     now = datetime.now(UTC)
-    seen = arrival(context, ref, objects, now)
+    seen = read_listing(context, ref, objects, now)
     expected, bucket = context.rules.expected, context.store.name
     outcome = transactions.ingest(
         context.sessions, bucket, ref, seen.photos, seen.completeness, seen.manifest, expected, now, gone
@@ -226,7 +226,7 @@ def _compare_and_repair(context: Context) -> ScanResult:
             _repair(context, row.ref, scanned)
         elif listed is not None:
             new.append(listed)
-        if len(new) == TAKEN_IN:
+        if len(new) == NEW_SETS_A_COMMIT:
             _record_new_sets(context, new, scanned)
             new.clear()
     _record_new_sets(context, new, scanned)
@@ -240,9 +240,11 @@ def _record_new_sets(context: Context, new: Sequence[ListedSet], scanned: ScanRe
     now = datetime.now(UTC)
     taken = IntakeResult(frozenset(), ())
     try:
-        arrivals = [arrival(context, listed.ref, listed.objects, now) for listed in new]
-        if arrivals:
-            taken = transactions.take_in(context.sessions, context.store.name, arrivals, context.rules.expected, now)
+        listings = [read_listing(context, listed.ref, listed.objects, now) for listed in new]
+        if listings:
+            taken = transactions.record_new_sets(
+                context.sessions, context.store.name, listings, context.rules.expected, now
+            )
     except Exception as error:  # one of them fails the commit of all; each alone shows which one it is
         log.warning("sets_not_taken_in", problem=f"{type(error).__name__}: {error}")
     publish_all(context, taken.opened, Queue.CLASSIFY)

@@ -1,4 +1,4 @@
-"""What charts of a fleet are drawn from, over the view `standing`."""
+"""Figures for the charts of a fleet, from the view `standing`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _WAITING = ("open", "pending", "failed")
 
 @dataclass(frozen=True, slots=True)
 class ReturnBrief:
-    """A return in a line. `novelty` is `new`, `known` or `no baseline`, of damaged ones only."""
+    """A summary of a return. `novelty` is `new`, `known` or `no baseline`, of damaged ones only."""
 
     set_id: int
     set_key: str
@@ -42,7 +42,7 @@ class ReturnBrief:
 
 @snapshot
 def labels_by_minute(session: Session, wanted: ReportFilter) -> list[tuple[datetime, str, int]]:
-    """(a minute, a status, returns that came back in it and stand so): as fine as any time zone's day may need."""
+    """(a minute, a status, how many returns came back in it and have that status), fine enough for any time zone."""
     view = _standing.c
     if session.get_bind().dialect.name == "postgresql":
         minute: ColumnElement[Any] = func.date_trunc("minute", view.returned_at, type_=UtcDateTime())
@@ -56,7 +56,7 @@ def labels_by_minute(session: Session, wanted: ReportFilter) -> list[tuple[datet
 
 @snapshot
 def waiting_ages(session: Session, wanted: ReportFilter, now: datetime) -> list[float]:
-    """Since how many seconds each return without a verdict has stood as it is; whatever the period."""
+    """For each return without a verdict the seconds since its last change, regardless of the period."""
     view = _standing.c
     rows = session.scalars(select(view.last_change_at).where(view.status.in_(_WAITING), *_of_fleet(wanted)))
     return [(now - changed).total_seconds() for changed in rows]
@@ -98,7 +98,7 @@ def most_damaged(session: Session, wanted: ReportFilter, limit: int) -> list[Ret
 
 @snapshot
 def new_damage_since(session: Session, bucket: str, since: datetime, limit: int) -> list[ReturnBrief]:
-    """Returns decided since then as damaged, but for vehicles known to be so; highest score first."""
+    """Returns decided as damaged since then, without known damage; highest score first."""
     view = _standing.c
     chosen = (
         select(view.set_id)

@@ -1,4 +1,4 @@
-"""Two model versions on the same sets: what each said, and what people said."""
+"""Compares two model versions on the same sets, also with what people decided."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from db.session import snapshot
 
 @dataclass(frozen=True, slots=True)
 class ComparedSet:
-    """A set that two versions judged; `reviewed` is what a person said of the same content, where one did."""
+    """A set that two versions judged; `reviewed` is a person's decision on the same content, if there is one."""
 
     set_id: int
     set_key: str

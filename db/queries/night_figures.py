@@ -1,4 +1,4 @@
-"""What a nightly report reads besides the views as they are."""
+"""Figures of the nightly report that no view holds as they are."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +24,7 @@ _queue = table("review_queue", column("set_id"), column("fleet"))
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A return that was given up, and the last error it met."""
+    """A return that was given up, and its last error."""
 
     set_key: str
     last_error: str | None
@@ -32,7 +32,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class ScoreShape:
-    """How a model's scores lie: sets by tenth of the score, and how many were called damaged."""
+    """The distribution of a model's scores: sets by tenth of the score, and how many were called damaged."""
 
     tenths: tuple[int, ...]
     damaged: int

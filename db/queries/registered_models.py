@@ -1,4 +1,4 @@
-"""The model versions that a database knows, and what each has done there."""
+"""The registered model versions, with their verdicts and their open work."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,7 +29,7 @@ class VersionRow:
 
     @property
     def reference(self) -> str:
-        """How a person names it: id and name."""
+        """Its id and name, for people."""
         return f"{self.id} ({self.identity.name})"
 
 
@@ -41,7 +41,7 @@ def model_versions(session: Session) -> list[VersionRow]:
 
 @snapshot
 def model_by_id(session: Session, model_id: int) -> ModelRow | None:
-    """What one version is made of."""
+    """One version's identity and policy."""
     row = session.get(ModelVersion, model_id)
     return ModelRow(row.id, _identity(row), Policy.model_validate(row.policy)) if row else None
 
@@ -56,15 +56,15 @@ def serving_models(session: Session) -> list[ModelRow]:
 
 @snapshot
 def find_version(session: Session, reference: str) -> VersionRow:
-    """The version meant by `active`, its id, or its name where only one bears it. Raises `ModelUnusable`."""
+    """The version that is named by `active`, by its id, or by its name where that is unique. Raises `ModelUnusable`."""
     rows = [_row(row) for row in session.execute(_versions().order_by(ModelVersion.id))]
     by_id = [row for row in rows if reference == str(row.id)]
-    found = by_id or [row for row in rows if reference in (row.state.value, row.identity.name)]
-    if reference == ModelState.RETIRED or len(found) != 1:
+    matches = by_id or [row for row in rows if reference in (row.state.value, row.identity.name)]
+    if reference == ModelState.RETIRED or len(matches) != 1:
         known = ", ".join(f"{row.reference} {row.state.value}" for row in rows) or "none"
-        what = "fits several model versions" if len(found) > 1 else "is no model version of this database"
+        what = "fits several model versions" if len(matches) > 1 else "is no model version of this database"
         raise ModelUnusable(f"{reference} {what}; name one by its number: {known}")
-    return found[0]
+    return matches[0]
 
 
 def _versions() -> Select[tuple[ModelVersion, int, int]]:

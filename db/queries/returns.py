@@ -1,4 +1,4 @@
-"""Every return and where it stands, with a verdict or without."""
+"""Every return with its status, with a verdict or without."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""What people decided, as lines that any database takes in."""
+"""Recorded reviews as lines that can be imported into any database."""
 
 from collections.abc import Collection, Iterator
 
@@ -31,7 +31,7 @@ def recorded_reviews(session: Session, keys: Collection[str]) -> list[ReviewLine
 @snapshot
 def latest_review(session: Session, bucket: str, set_key: str) -> ReviewLine | None:
     """The last decision on a set's current content, if there is one."""
-    found = session.execute(
+    row = session.execute(
         _lines()
         .where(
             PhotoSet.bucket == bucket,
@@ -41,7 +41,7 @@ def latest_review(session: Session, bucket: str, set_key: str) -> ReviewLine | N
         .order_by(Review.seen_generation.desc(), Review.created_at.desc(), Review.id.desc())
         .limit(1)
     ).first()
-    return _line(found) if found else None
+    return _line(row) if row else None
 
 
 @snapshot

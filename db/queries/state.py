@@ -60,7 +60,7 @@ class VerdictFilter:
 
 @dataclass(frozen=True, slots=True)
 class VerdictRow:
-    """The verdict a set stands at; `label` is a person's where `decided_by` is "person". `photos` counts live ones."""
+    """The current verdict on a set; `label` is a person's where `decided_by` is "person". `photos` are in the store."""
 
     set_id: int
     set_key: str
@@ -83,7 +83,7 @@ class VerdictRow:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """Sets that the active model has not finished, by state; `oldest`: since when the longest waiting one waits.
+    """Sets that the active model has not finished, by state; `oldest`: since when the longest waiting one has waited.
 
     A dead one does not wait. `shadow` counts what candidates have still to score beside it, which nobody waits for.
     """
@@ -133,7 +133,7 @@ def active_model(session: Session) -> ModelRow | None:
 
 @snapshot
 def current_verdicts(session: Session, wanted: VerdictFilter = VerdictFilter()) -> list[VerdictRow]:
-    """The verdicts that stand now, in set key order."""
+    """The current verdicts in set key order."""
     view = _current.c
     query: Select[Any] = select(
         *(view[name] for name in ("set_id", "set_key", "fleet", "return_ref", "generation", "label")),
@@ -201,7 +201,7 @@ def has_due_work(session: Session, model_ids: Collection[int], queues: Collectio
 
 @snapshot
 def progress(session: Session, bucket: str) -> ScanProgress:
-    """How far the active model has come with the bucket's sets."""
+    """How many of the bucket's sets the active model has judged."""
     view = _status.c
     query = (
         select(view.status, func.count(), func.sum(view.photos))

@@ -64,7 +64,7 @@ class PlacedSet:
 
 
 def decide_again(photos: Sequence[PhotoRow], stored: StoredVerdict) -> Decision:
-    """What the stored rows of a set decide: the same as the stored verdict, to the byte, or they were tampered with."""
+    """What the stored rows of a set decide: the same as the stored verdict, to the byte, or someone changed them."""
     evidence = [photo.evidence() for photo in photos]
     return decide(evidence, stored.policy, stored.closed_by, stored.missing, stored.model)
 

@@ -1,7 +1,6 @@
 """Every write to the database, each in one short transaction that does no other I/O."""
 
 from db.photo_rows import PhotoRow
-from db.transactions.arrivals import Arrival, IntakeResult, take_in
 from db.transactions.intake import IngestOutcome, ingest, sets_due
 from db.transactions.model_lifecycle import (
     activate_first_model,
@@ -11,6 +10,7 @@ from db.transactions.model_lifecycle import (
     reactivate_previous,
     register_model,
 )
+from db.transactions.new_sets import IntakeResult, SetListing, record_new_sets
 from db.transactions.own_store import claim_store, recorded_store
 from db.transactions.queue import (
     Claim,
@@ -31,7 +31,6 @@ from db.transactions.scans import finish_scan, keep_scan, last_scan, start_due_s
 from db.transactions.verdicts import Finish, PhotoResult, finish
 
 __all__ = [
-    "Arrival",
     "Claim",
     "Finish",
     "IngestOutcome",
@@ -39,6 +38,7 @@ __all__ = [
     "PhotoResult",
     "PhotoRow",
     "ReplayRequest",
+    "SetListing",
     "WorkKey",
     "activate_first_model",
     "activate_model",
@@ -60,6 +60,7 @@ __all__ = [
     "mark_unpublished",
     "open_rescoring",
     "reactivate_previous",
+    "record_new_sets",
     "recorded_store",
     "register_model",
     "release",
@@ -69,5 +70,4 @@ __all__ = [
     "sets_due",
     "start_due_scan",
     "start_scan",
-    "take_in",
 ]

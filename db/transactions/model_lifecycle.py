@@ -65,7 +65,7 @@ def activate_first_model(session: Session, model_id: int) -> bool:
 
 @transaction
 def begin_shadow(session: Session, identity: ModelIdentity, policy: Policy) -> int:
-    """Have this version score beside the active one; its id. Raises `PromotionRefused` where it is the active one."""
+    """Start shadow scoring by this version; its id. Raises `PromotionRefused` if it is active."""
     model_id = _register(session, identity, policy, ModelState.CANDIDATE)
     version = next(version for version in _locked_versions(session) if version.id == model_id)
     if version.state is ModelState.ACTIVE:
@@ -76,7 +76,7 @@ def begin_shadow(session: Session, identity: ModelIdentity, policy: Policy) -> i
 
 @transaction
 def end_shadow(session: Session, model_id: int) -> None:
-    """Ask no more of a candidate: its open work waits until it is asked again, what it said stays."""
+    """Stop shadow scoring by a candidate: its open work waits until it is started again; its verdicts are kept."""
     version = session.get_one(ModelVersion, model_id, with_for_update=True)
     if version.state is ModelState.ACTIVE:
         raise PromotionRefused(f"{version.name} gives the verdicts; make another version active before this one rests")
@@ -85,7 +85,7 @@ def end_shadow(session: Session, model_id: int) -> None:
 
 @transaction
 def reactivate_previous(session: Session) -> int:
-    """Make the version active that was so before the active one; its id. Raises `PromotionRefused` without any."""
+    """Make the previously active version active again; its id. Raises `PromotionRefused` if there is none."""
     before = [
         version
         for version in _locked_versions(session)
@@ -99,7 +99,7 @@ def reactivate_previous(session: Session) -> int:
 
 
 def _locked_versions(session: Session) -> Sequence[ModelVersion]:
-    """All versions, locked in order, so that of two promotions at once the second sees what the first did.
+    """All versions, locked in a fixed order: of two concurrent promotions the second one sees the result of the first.
 
     Verdicts may be stored meanwhile: they refer to a version's id, which no promotion changes.
     """

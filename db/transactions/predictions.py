@@ -1,4 +1,4 @@
-"""Predictions that need no scoring: another policy over the same weights sees the same photos."""
+"""Predictions that are copied: versions that only differ in their policy score photos alike."""
 
 from sqlalchemy import and_, exists, literal, select
 from sqlalchemy.orm import Session, aliased
@@ -10,9 +10,9 @@ _COPIED = [column.name for column in Prediction.__table__.columns if column.name
 
 
 def adopt_predictions(session: Session, set_id: int, model_id: int) -> None:
-    """Give the model what versions of the same weights and preprocessing said of the set's photos.
+    """Copy the predictions of the set's photos by versions with the same weights and preprocessing.
 
-    A version that differs in its policy alone then decides at once, from rows that are its own. Part of a transaction.
+    A version that only differs in its policy can then decide at once, from rows of its own. Part of a transaction.
     """
     own, sibling = session.get_one(ModelVersion, model_id), aliased(ModelVersion)
     same = and_(

@@ -18,7 +18,7 @@ _SPREAD, _RANGE = 2_654_435_761, 2**32
 def open_rescoring(
     session: Session, model_id: int, limit: int, *, since: datetime | None = None, share: float = 1.0, after: int = 0
 ) -> list[WorkKey]:
-    """Open work for at most `limit` complete sets that the model has neither judged nor been asked to.
+    """Open work for at most `limit` complete sets that the model has not judged and has no work for.
 
     Only sets that changed `since`, only a fixed `share` (0 to 1) of all, only those of an id above `after`, in the
     order of their ids. Where the model is active, sets without any verdict on their content go on the queue for first

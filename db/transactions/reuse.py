@@ -1,4 +1,4 @@
-"""Photos that were used before: found among millions by two indexed halves of their perceptual hash."""
+"""Finds photos that an earlier return already holds, by two indexed halves of their perceptual hash."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -16,7 +16,7 @@ ALL_BITS = 36
 
 
 def mark_reused(session: Session, set_id: int, hashes: Mapping[int, str]) -> None:
-    """Note at each photo of `hashes` (photo id to perceptual hash) which earlier return holds the same photo.
+    """Record for each photo of `hashes` (photo id to perceptual hash) which earlier return holds the same photo.
 
     Of several, the earliest. Earlier means uploaded before, and scored by now. Part of a transaction.
     """

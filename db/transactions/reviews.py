@@ -15,13 +15,13 @@ from db.dialect import insert_for
 from db.models import ModelVersion, Photo, PhotoSet, Review, Verdict
 from db.session import transaction
 
-# A clock may be a little fast; a decision from further ahead is a mistake.
+# A reviewer's clock may be a little fast; a time further in the future is a mistake.
 _CLOCK_SKEW = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    """What a set holds now, by its number here and by what tells it in any database."""
+    """A set's current content: its generation here, and a hash of its photos that is the same in any database."""
 
     generation: int
     photos_sha256: str
@@ -64,17 +64,17 @@ def add_review(  # noqa: PLR0913  (one column each)
 def import_reviews(
     session: Session, bucket: str, lines: Sequence[ReviewLine], now: datetime, *, restoring: bool = False
 ) -> list[bool | ReviewRefused]:
-    """Store decisions on sets of `bucket`; what is refused keeps none of the others out.
+    """Store decisions on sets of `bucket`; a refused one does not affect the others.
 
     For each line: True where it was added, False where it was there already, or why it was refused. `restoring` keeps
     a decision also where the verdict that was seen is not there: its model may not serve any more.
     """
     outcomes: list[bool | ReviewRefused] = []
     for number, line in enumerate(lines):
-        # Lines without a time of their own keep their order by it: the later one is the one that counts.
-        told_at = now + timedelta(microseconds=number)
+        # Lines without a time keep their order by this: the later line is the one that counts.
+        reviewed_at = now + timedelta(microseconds=number)
         try:
-            outcomes.append(_import(session, bucket, line, told_at, restoring=restoring))
+            outcomes.append(_import(session, bucket, line, reviewed_at, restoring=restoring))
         except ReviewRefused as error:
             outcomes.append(error)
     return outcomes
@@ -111,7 +111,7 @@ def _import(session: Session, bucket: str, line: ReviewLine, now: datetime, *, r
 
 
 def _content(session: Session, set_id: int) -> _Content | None:
-    """One statement, so that number and photos belong together whatever is ingested meanwhile."""
+    """Read in one statement, so that generation and photos match even if the set is ingested meanwhile."""
     live = (Photo.set_id == PhotoSet.id) & ~Photo.superseded & Photo.gone_reason.is_(None)
     query = select(PhotoSet.generation, Photo.object_key, Photo.etag).outerjoin(Photo, live)
     rows = session.execute(query.where(PhotoSet.id == set_id)).all()
@@ -121,14 +121,14 @@ def _content(session: Session, set_id: int) -> _Content | None:
 
 
 def _seen_by_name(line: ReviewLine) -> dict[str, Any]:
-    """What the line says of the content that was seen: the photos, else the number."""
+    """How the line names the content that was seen: by its photos, else by its generation."""
     if line.photos_sha256 is not None:
         return {"seen_photos_sha256": line.photos_sha256}
     return {"seen_generation": line.generation} if line.generation is not None else {}
 
 
 def _seen_generation(photo_set: PhotoSet, content: _Content, line: ReviewLine) -> int:
-    """The number here of the content that was seen; another database may have counted it differently."""
+    """The generation here of the content that was seen; another database may have numbered it differently."""
     current = content.generation
     if line.photos_sha256 == content.photos_sha256:
         return current
@@ -147,7 +147,7 @@ def _seen_generation(photo_set: PhotoSet, content: _Content, line: ReviewLine) -
 
 
 def _seen_verdict(session: Session, set_id: int, generation: int, line: ReviewLine) -> int | None:
-    """The verdict that the reviewer had before them: of the version named, else of the active one."""
+    """The verdict that the reviewer saw: by the version that the line names, else by the active one."""
     if line.names_verdict and line.verdict_by is None:
         return None
     query = select(Verdict.id).join(ModelVersion, ModelVersion.id == Verdict.model_id)

@@ -1,4 +1,4 @@
-"""Scans of the store: begun once however many processes ask, alive while they go on, recorded with what they found."""
+"""Scans of the store: started once even if many processes ask, marked as alive while they run, recorded with counts."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

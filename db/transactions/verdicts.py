@@ -29,7 +29,7 @@ _LIKENESS = ("likeness", *(f"likeness_{band}" for band in range(BANDS)))  # the 
 
 @dataclass(frozen=True, slots=True)
 class PhotoResult:
-    """What scoring learnt of one photo.
+    """The result of scoring one photo.
 
     `heatmap` is float16, little-endian, row by row, of `heatmap_shape` (rows, columns). Probability, logit and content
     hash are there exactly when the photo was scored. `taken_at` is aware. `phash` is its perceptual hash,
@@ -55,7 +55,7 @@ class PhotoResult:
 
 
 class Finish(StrEnum):
-    """VERDICT stored; FENCED: another claim holds the work; SUPERSEDED: the set's content moved on, no verdict."""
+    """VERDICT stored; FENCED: another claim holds the work; SUPERSEDED: the set's content has changed, no verdict."""
 
     VERDICT = "verdict"
     FENCED = "fenced"
@@ -70,7 +70,7 @@ def finish(
     now: datetime,
     device_seconds: float,
 ) -> Finish:
-    """Store what was learnt of the photos and, from the rows as they now stand, the verdict.
+    """Store the results and, from the rows as they then are, the verdict.
 
     The first prediction of a content and the first status of a photo stay, and a photo that is gone stays as it was:
     a verdict may stand on that. A photo found to be GONE reopens its set.
@@ -194,7 +194,7 @@ def _likeness(result: PhotoResult) -> dict[str, str | int | None]:
 
 
 def _reopen(session: Session, photo_set: PhotoSet, now: datetime) -> None:
-    """A photo went while its set was scored: the next listing says what the set is now."""
+    """A photo was gone while its set was scored: the set waits for its next listing."""
     photo_set.generation += 1
     photo_set.last_change_at = now
     photo_set.state, photo_set.closed_by, photo_set.check_at = SetState.OPEN, None, now

@@ -18,7 +18,7 @@ from core.settings import load_settings
 from core.testing.memory_store import MemoryPhotoStore
 from db.models import Queue
 from db.session import make_sessions
-from db.transactions import Arrival, activate_model, take_in
+from db.transactions import SetListing, activate_model, record_new_sets
 from tests.photo_sets import register, set_ref, stored
 from workers import pipeline
 from workers.app import make_app
@@ -60,8 +60,8 @@ class Site:
         done = Completeness(ClosedBy.MARKER)
         for start in range(first, first + count, 1000):
             refs = [set_ref(number) for number in range(start, min(start + 1000, first + count))]
-            arrivals = [Arrival(ref, stored(ref, "a"), done, None) for ref in refs]
-            opened = take_in(self.sessions, "memory", arrivals, None, NOW).opened
+            listings = [SetListing(ref, stored(ref, "a"), done, None) for ref in refs]
+            opened = record_new_sets(self.sessions, "memory", listings, None, NOW).opened
             publish_all(self.context, opened, Queue.CLASSIFY)
 
     def tick(self, minutes: int = 1) -> None:

@@ -159,7 +159,7 @@ def test_a_scan_finds_what_no_event_told_and_then_nothing(house: House) -> None:
 def test_a_scan_takes_in_many_new_sets_and_names_the_one_that_cannot_be(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "TAKEN_IN", 3)
+    monkeypatch.setattr(pipeline, "NEW_SETS_A_COMMIT", 3)
     for number in range(8):
         house.put("1.jpg", photo(-50, number), f"returns/f/V{number}/r/")
     unread = "returns/f/V4/r/_manifest.json"

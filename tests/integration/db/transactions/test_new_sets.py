@@ -7,7 +7,7 @@ from sqlalchemy import text
 from core.completeness import Completeness, Manifest
 from core.domain import ClosedBy, SetRef, StoredObject
 from db.session import Sessions
-from db.transactions import Arrival, WorkKey, take_in
+from db.transactions import SetListing, WorkKey, record_new_sets
 from tests.integration.deployment import all_rows
 from tests.photo_sets import BUCKET, MARKED, NOW, arrive, manifest_of, register, set_ref, stored
 
@@ -31,12 +31,12 @@ def sightings() -> list[Seen]:
     ]
 
 
-def arrivals(seen: list[Seen]) -> list[Arrival]:
-    return [Arrival(*one) for one in seen]
+def listings(seen: list[Seen]) -> list[SetListing]:
+    return [SetListing(*one) for one in seen]
 
 
 def take(sessions: Sessions, seen: list[Seen]) -> tuple[set[str], set[WorkKey]]:
-    taken = take_in(sessions, BUCKET, arrivals(seen), None, NOW)
+    taken = record_new_sets(sessions, BUCKET, listings(seen), None, NOW)
     return set(taken.set_keys), set(taken.opened)
 
 

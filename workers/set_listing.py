@@ -9,20 +9,20 @@ from core.completeness import MANIFEST_MAX_BYTES, Manifest, completeness, parse_
 from core.domain import SetRef, StoredObject
 from core.errors import InvalidManifest, PhotoMissing, PhotoRefused
 from core.object_kinds import MANIFEST_NAME, MARKER_NAME
-from db.transactions import Arrival
+from db.transactions import SetListing
 from workers.context import Context
 from workers.listing import content_of
 
 log = structlog.get_logger(__name__)
 
 
-def arrival(context: Context, ref: SetRef, objects: Sequence[StoredObject], now: datetime) -> Arrival:
+def read_listing(context: Context, ref: SetRef, objects: Sequence[StoredObject], now: datetime) -> SetListing:
     """What a listing says of a set, once its manifest has been read. Raises what the store raises."""
     content = content_of(ref, objects)
     manifest, note = _read_manifest(context, ref, objects)
     marker = any(entry.key == ref.set_key + MARKER_NAME for entry in objects)
     complete = completeness(content, manifest=manifest, marker=marker, rules=context.rules, now=now, note=note)
-    return Arrival(ref, content, complete, manifest)
+    return SetListing(ref, content, complete, manifest)
 
 
 def _read_manifest(

@@ -7,15 +7,15 @@ from datetime import UTC, datetime
 from core.domain import Blob, ClosedBy
 from core.errors import PhotoRefused, Refusal
 from core.testing.memory_store import MemoryPhotoStore
-from db.transactions import Arrival
+from db.transactions import SetListing
 from tests.house import GREEN, LONG_AGO, SET, House
 from workers import pipeline
-from workers.arrival import arrival
+from workers.set_listing import read_listing
 
 
-def arrived(house: House) -> Arrival:
+def arrived(house: House) -> SetListing:
     ref = pipeline.set_of(house.context, SET)
-    return arrival(house.context, ref, list(house.context.store.list(SET)), datetime.now(UTC))
+    return read_listing(house.context, ref, list(house.context.store.list(SET)), datetime.now(UTC))
 
 
 def test_only_content_counts(house: House) -> None:

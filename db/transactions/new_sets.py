@@ -1,4 +1,4 @@
-"""Sets that nobody knew, written down many in one commit: what a scan of a store that is new to it finds."""
+"""Records sets that are new, many in one commit: what the first scan of a store finds."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from db.transactions.queue import WorkKey, open_work
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class SetListing:
     """A set as one listing shows it: its photos only, whether they are all, and its manifest if it has a good one."""
 
     ref: SetRef
@@ -36,30 +36,30 @@ class IntakeResult:
 
 
 @transaction
-def take_in(
-    session: Session, bucket: str, arrivals: Sequence[Arrival], expected: int | None, now: datetime
+def record_new_sets(
+    session: Session, bucket: str, listings: Sequence[SetListing], expected: int | None, now: datetime
 ) -> IntakeResult:
-    """Write down those of `arrivals` whose set is not known yet, as `ingest` would write each; others stay untouched.
+    """Record those of `listings` whose set is not known yet, as `ingest` would record each; others stay as they are.
 
-    A set that another process writes down at the same moment counts as known: its listing may be newer than ours.
+    A set that another process records at the same moment counts as known: its listing may be newer than ours.
     """
-    vehicles = _vehicles(session, {(arrival.ref.fleet, arrival.ref.vehicle) for arrival in arrivals})
+    vehicles = _vehicles(session, {(listing.ref.fleet, listing.ref.vehicle) for listing in listings})
     rows = [
-        _set_row(bucket, arrival, vehicles[arrival.ref.fleet, arrival.ref.vehicle], expected, now)
-        for arrival in sorted(arrivals, key=lambda arrival: arrival.ref.set_key)  # one order for all: no deadlocks
+        _set_row(bucket, listing, vehicles[listing.ref.fleet, listing.ref.vehicle], expected, now)
+        for listing in sorted(listings, key=lambda listing: listing.ref.set_key)  # one order for all: no deadlocks
     ]
     insert = insert_for(session, PhotoSet).on_conflict_do_nothing().returning(PhotoSet.set_key, PhotoSet.id)
     ids = {row.set_key: row.id for row in session.execute(insert, rows)}
-    new = [arrival for arrival in arrivals if arrival.ref.set_key in ids]
-    photos = [new_photo(ids[arrival.ref.set_key], stored) for arrival in new for stored in arrival.photos]
+    new = [listing for listing in listings if listing.ref.set_key in ids]
+    photos = [new_photo(ids[listing.ref.set_key], stored) for listing in new for stored in listing.photos]
     if photos:
         session.execute(insert_for(session, Photo), photos)
-    complete = [ids[arrival.ref.set_key] for arrival in new if arrival.completeness.closed_by is not None]
+    complete = [ids[listing.ref.set_key] for listing in new if listing.completeness.closed_by is not None]
     return IntakeResult(frozenset(ids), _open_work(session, complete))
 
 
 def _vehicles(session: Session, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
-    """The ids of the vehicles by fleet and reference, those that are new made."""
+    """The ids of the vehicles by fleet and reference; new ones are inserted."""
     named = sorted(wanted)
     new = [{"fleet": fleet, "vehicle_ref": vehicle} for fleet, vehicle in named]
     session.execute(insert_for(session, Vehicle).on_conflict_do_nothing(), new)
@@ -71,20 +71,20 @@ def _vehicles(session: Session, wanted: Iterable[tuple[str, str]]) -> dict[tuple
     return {(fleet, vehicle): vehicle_id for fleet, vehicle, vehicle_id in found}
 
 
-def _set_row(bucket: str, arrival: Arrival, vehicle_id: int, expected: int | None, now: datetime) -> dict[str, Any]:
-    complete = arrival.completeness
-    uploads = [photo.modified_at for photo in arrival.photos]
+def _set_row(bucket: str, listing: SetListing, vehicle_id: int, expected: int | None, now: datetime) -> dict[str, Any]:
+    complete = listing.completeness
+    uploads = [photo.modified_at for photo in listing.photos]
     return {
         "vehicle_id": vehicle_id,
         "bucket": bucket,
-        "set_key": arrival.ref.set_key,
-        "return_ref": arrival.ref.return_ref,
+        "set_key": listing.ref.set_key,
+        "return_ref": listing.ref.return_ref,
         "generation": 1,
         "state": SetState.OPEN if complete.closed_by is None else SetState.COMPLETE,
         "closed_by": complete.closed_by,
         "expected": expected,
-        "manifest": promised(arrival.manifest),
-        "manifest_sha256": arrival.manifest.sha256 if arrival.manifest else None,
+        "manifest": promised(listing.manifest),
+        "manifest_sha256": listing.manifest.sha256 if listing.manifest else None,
         "missing": list(complete.missing),
         "note": complete.note,
         "first_seen_at": now,
