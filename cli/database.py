@@ -13,5 +13,8 @@ def upgrade() -> None:
     Example: `walkaround db upgrade`
     """
     engine = session.make_engine(load_settings().database_url.get_secret_value())
-    session.upgrade(engine)
+    try:
+        session.upgrade(engine)
+    finally:
+        engine.dispose()
     typer.echo(f"{shown(engine.url)} is up to date")

@@ -56,7 +56,8 @@ def check_schedule(settings: Settings) -> Finding:
     """Whether a beat holds the schedule's lock."""
     lock = ensure_conf(make_app(settings)).lock_key
     try:
-        running = connect(settings).exists(lock)
+        with connect(settings) as client:
+            running = client.exists(lock)
     except RedisError as error:
         return Finding("schedule", False, f"the schedule cannot be asked: {error}", _OF_THE_BROKER)
     if not running:

@@ -105,6 +105,12 @@ def check_database(url: str) -> None:
         raise ValueError(f"what follows the host is not the number of a port; {ENCODE}")
 
 
+def check_place(url: str) -> None:
+    """Raise ValueError for a store's address with a user or a password in it: the keys are settings of their own."""
+    if url.startswith("s3://") and "@" in url.removeprefix("s3://").partition("/")[0]:
+        raise ValueError("a store's address holds no keys; give them by their own settings, and write s3://BUCKET")
+
+
 def check_web(url: str) -> None:
     """Raise ValueError unless this is the address of a web server."""
     scheme, _, rest = url.partition("://")

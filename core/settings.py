@@ -19,7 +19,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from core.addresses import BrokerAddress, check_database, check_web, read_broker
+from core.addresses import BrokerAddress, check_database, check_place, check_web, read_broker
 from core.completeness import CompletionRules
 from core.errors import SettingsInvalid
 from core.keys import KeyLayout
@@ -205,6 +205,12 @@ class Settings(BaseSettings):
             check_web(value)
             if "@" in value:
                 raise ValueError("an address holds no user and password; give the keys by their own settings")
+        return value
+
+    @field_validator("store", "model", "reports", "reviews")
+    @classmethod
+    def _place_without_keys(cls, value: str) -> str:
+        check_place(value)
         return value
 
     @field_validator("broker_ca_bundle")

@@ -43,6 +43,7 @@ BROKEN = {
     "broker_url": [f"redis://:{PLANTED}#9@{NOBODY}/0", f"redis://:{PLANTED}/9@h", f"redis://:9@{PLANTED}@h", PLANTED],
     "report_webhook_url": [f"https://user:{PLANTED}/9@h/x", f"hooks/{PLANTED}"],
     "report_webhook_secret": [PLANTED, f"whsec_{PLANTED}"],
+    "store": [f"s3://key:{PLANTED}@bucket/prefix"],
     "s3_endpoint_url": [f"http://key:{PLANTED}@{NOBODY}"],
     "sqs_queue_url": [f"https://key:{PLANTED}@{NOBODY}/queue"],
     "sqs_endpoint_url": [f"https://key:{PLANTED}@{NOBODY}"],

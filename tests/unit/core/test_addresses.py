@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import make_url
 
-from core.addresses import check_database, check_web, read_broker
+from core.addresses import check_database, check_place, check_web, read_broker
 
 SECRETS = [
     "Zq7xxTopSecret#9",
@@ -122,3 +122,9 @@ def test_what_is_no_web_address(url: str) -> None:
 
 def test_a_web_address_may_hold_a_fragment_and_a_user() -> None:
     check_web("https://user:password@hooks.example:8443/services/T0/B0#x")
+
+
+def test_a_store_s_address_holds_no_keys() -> None:
+    assert "TopSecret" not in refusal(check_place, "s3://key:TopSecret@bucket/prefix")
+    for place in ("s3://bucket/a@b", "photos@home", "/srv/photos", ""):
+        check_place(place)
