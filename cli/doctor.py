@@ -24,6 +24,7 @@ from core.photos.sandbox.layers import Layer, memory_is_hidden
 from core.photos.sandbox.loader import offered_layers
 from core.settings import PREFIX, Settings, load_settings
 from db.failures import shown
+from db.postgresql import max_connections
 from db.queries import backlog, serving_models
 from db.session import Sessions, check_version, engine_of, make_engine, make_sessions
 from db.transactions import recorded_store
@@ -112,6 +113,14 @@ def _database(settings: Settings) -> Finding:
             f"name that store in {PREFIX}STORE, or this one's own database in {PREFIX}DATABASE_URL",
         )
     engine = engine_of(sessions)
+    allowed = max_connections(engine)
+    if allowed is not None and settings.database_pool > allowed:
+        return Finding(
+            "database",
+            False,
+            f"a worker here may open {settings.database_pool} connections; the server allows {allowed} to all together",
+            f"raise max_connections of PostgreSQL, or lower {PREFIX}CONCURRENCY",
+        )
     return Finding("database", True, f"{shown(engine.url)} answers, its schema is current")
 
 

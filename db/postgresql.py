@@ -96,6 +96,18 @@ def require_utf8(connection: Connection) -> None:
         )
 
 
+def max_connections(engine: Engine) -> int | None:
+    """How many connections all processes together may open, without those kept for the superuser; None for SQLite."""
+    if engine.dialect.name != "postgresql":
+        return None
+    with engine.connect() as connection:
+        allowed, kept = (
+            int(connection.execute(text(f"SHOW {name}")).scalar_one())
+            for name in ("max_connections", "superuser_reserved_connections")
+        )
+    return allowed - kept
+
+
 def _texts(value: str | tuple[str, ...]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else value
 

@@ -1,4 +1,4 @@
-"""The head's first fit: several small heads, each trained by itself, then put side by side into the founding head.
+"""The head's first fit: several small heads, each trained by itself, then put side by side into the classifier's head.
 
 Blocks on the diagonal and zeros beside them make 256/128/1 the exact mean of its members' logits, so that what several
 opinions gain over one costs nothing when serving. Every other member learns from single views, the rest from pooled
@@ -38,7 +38,7 @@ def fit_members(
 
 
 def merge(members: Sequence["keras.Sequential"], layers: Sequence["keras.layers.Layer"]) -> None:
-    """Set the weights of the founding head (`layers`: dropout, normalisation, three dense) to the members' mean logit.
+    """Set the weights of the classifier's head (`layers`: dropout, normalisation, dense) to the members' mean logit.
 
     The normalisation takes the members' mean statistics; what each has beside that goes into its first kernel and bias.
     """
@@ -93,7 +93,7 @@ def _fit_member(number: int, features: Array, targets: Array, recipe: Recipe) ->
 
 
 def _small_head(channels: int, recipe: Recipe) -> "keras.Sequential":
-    """One member: its share of the founding head's units. Sizes that do not divide by the members raise."""
+    """One member: its share of the head's units. Sizes that do not divide by the members raise."""
     import keras
 
     if any(units % recipe.members for units in HEAD_UNITS):

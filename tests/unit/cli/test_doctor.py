@@ -129,3 +129,19 @@ def test_work_that_was_given_up_or_waits_too_long(values: dict[str, Any]) -> Non
 def test_the_event_queue_cannot_be_asked(values: dict[str, Any]) -> None:
     queue = {"sqs_queue_url": "http://127.0.0.1:9/1/events", "sqs_endpoint_url": "http://127.0.0.1:9"}
     assert "127.0.0.1:9" in diagnose(values | queue)["event queue"].seen
+
+
+def test_a_worker_may_not_open_more_connections_than_the_server_allows(
+    values: dict[str, Any], postgresql_url: str
+) -> None:
+    values["database_url"] = postgresql_url
+    assert "database" not in diagnose(values | {"concurrency": 20})
+    wrong = diagnose(values | {"concurrency": 5000})["database"]
+    assert "a worker here may open 5004 connections; the server allows " in wrong.seen
+    assert "raise max_connections" in wrong.fix
+
+
+def test_the_device_is_named_and_one_that_is_not_there_is_wrong(values: dict[str, Any]) -> None:
+    (device,) = [finding.seen for finding in examine(Settings(**values)) if finding.check == "device"]
+    assert device.startswith("a worker here computes scores on the CPU ")
+    assert "can use no GPU here" in diagnose(values | {"device": "gpu"})["device"].seen

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def founding() -> "keras.Sequential":
+def classifier() -> "keras.Sequential":
     return build_network()
 
 
@@ -19,29 +19,29 @@ def parameters(weights: "Iterable[keras.Variable]") -> int:
     return sum(int(np.prod(weight.shape)) for weight in weights)
 
 
-def test_every_parameter_count_of_the_founding_document(founding: "keras.Sequential") -> None:
+def test_every_parameter_count(classifier: "keras.Sequential") -> None:
     """The numbers are those of its model summary; Keras 3 adds the dropout's seed, which the summary leaves out."""
     import keras
 
     optimizer = keras.optimizers.SGD(momentum=0.9)  # one slot per weight, and two of its own
-    optimizer.build(founding.trainable_variables)
+    optimizer.build(classifier.trainable_variables)
     slots = parameters(optimizer.variables)
-    trainable, frozen = parameters(founding.trainable_weights), parameters(founding.non_trainable_weights)
-    assert founding.layers[0].count_params() == 23_587_712
+    trainable, frozen = parameters(classifier.trainable_weights), parameters(classifier.non_trainable_weights)
+    assert classifier.layers[0].count_params() == 23_587_712
     assert trainable == 15_537_665
     assert frozen == 8_615_808
     assert slots == 15_537_667
     assert trainable + frozen + slots == 39_691_140
 
 
-def test_its_layers_in_order(founding: "keras.Sequential") -> None:
-    kinds = [type(layer).__name__ for layer in founding.layers]
+def test_its_layers_in_order(classifier: "keras.Sequential") -> None:
+    kinds = [type(layer).__name__ for layer in classifier.layers]
     assert kinds == ["Functional", "GlobalAveragePooling2D", "Dropout", "BatchNormalization", "Dense", "Dense", "Dense"]
-    assert [layer.units for layer in founding.layers[-3:]] == [256, 128, 1]
+    assert [layer.units for layer in classifier.layers[-3:]] == [256, 128, 1]
 
 
-def test_conv5_trains_and_nothing_before_it(founding: "keras.Sequential") -> None:
-    backbone = founding.layers[0]
+def test_conv5_trains_and_nothing_before_it(classifier: "keras.Sequential") -> None:
+    backbone = classifier.layers[0]
     assert FROZEN_LAYERS == 143
     assert backbone.layers[143].name == "conv5_block1_1_conv"
     assert not any(layer.trainable for layer in backbone.layers[:143])
