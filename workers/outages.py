@@ -48,3 +48,13 @@ class OutageReporter:
 
 
 report_outage = OutageReporter()
+
+
+def log_failure(event: str, set_key: str, error: Exception) -> None:
+    """Log that a step failed for one set, where others go on. An outage is one line a minute, a bug has its stack."""
+    if isinstance(error, Transient | NeedsOperator):
+        report_outage(event, error, set_key=set_key)
+    elif isinstance(error, WalkaroundError):
+        log.warning(event, set_key=set_key, problem=str(error))
+    else:
+        log.error(event, set_key=set_key, exc_info=error)

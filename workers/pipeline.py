@@ -25,6 +25,7 @@ from workers.backlog import open_missing_work, publish_all, publish_due, request
 from workers.context import Context, Scoring
 from workers.lease import kept_scan
 from workers.listing import ListedSet, ListingCount, differs, listed_sets, side_by_side, walk_in_order
+from workers.outages import log_failure
 from workers.retries import give_back, give_back_unexplained
 from workers.review_objects import write_missing_reviews
 from workers.scoring import LeaseLost, score_set
@@ -182,7 +183,7 @@ def _look_again(context: Context, set_key: str) -> bool:
     try:
         ingest(context, set_of(context, set_key))
     except Exception as error:
-        _log_failure("set_not_looked_at", set_key, error)
+        log_failure("set_not_looked_at", set_key, error)
         return False
     return True
 
@@ -259,15 +260,7 @@ def _repair(context: Context, ref: SetRef, scanned: ScanResult) -> None:
         scanned.repaired += ingest(context, ref).changed
     except Exception as error:
         scanned.failed += 1
-        _log_failure("set_not_ingested", ref.set_key, error)
-
-
-def _log_failure(event: str, set_key: str, error: Exception) -> None:
-    """One bad set must not stop the others: its failure is named, with a stack where nobody foresaw it."""
-    if isinstance(error, WalkaroundError):
-        log.warning(event, set_key=set_key, problem=str(error))
-    else:
-        log.error(event, set_key=set_key, exc_info=error)
+        log_failure("set_not_ingested", ref.set_key, error)
 
 
 def _log_stray(key: str) -> None:

@@ -6,7 +6,6 @@ from math import inf
 from threading import Lock
 from time import monotonic
 
-import structlog
 from celery import Celery
 from kombu.exceptions import OperationalError
 from redis import RedisError
@@ -16,8 +15,7 @@ from core.settings import Settings
 from db.transactions import WorkKey
 from workers import metrics
 from workers.broker import connect
-
-log = structlog.get_logger(__name__)
+from workers.outages import report_outage
 
 
 @dataclass(slots=True)
@@ -62,7 +60,7 @@ class CeleryPublisher:
         try:
             self._app.send_task("walkaround.classify", args=message, queue=queue, retry=False)
         except OperationalError as error:
-            self._be_silent(error)
+            self._be_silent(BrokerUnavailable(f"the broker takes no message: {error}"))
             return False
         with self._lock:
             self._rooms[queue].messages -= 1
@@ -91,7 +89,7 @@ class CeleryPublisher:
         except RedisError as error:
             raise BrokerUnavailable(f"the broker does not answer: {error}; check WALKAROUND_BROKER_URL") from error
 
-    def _be_silent(self, error: Exception) -> None:
+    def _be_silent(self, error: BrokerUnavailable) -> None:
         self._silent_until = self._clock() + self.PAUSE_S
         metrics.PUBLISH_FAILURES.inc()
-        log.warning("publish_failed", problem=str(error), silent_seconds=self.PAUSE_S)
+        report_outage("publish_failed", error, silent_seconds=self.PAUSE_S)

@@ -11,6 +11,7 @@ from threading import Barrier, BrokenBarrierError
 from typing import Any
 
 import pytest
+import structlog
 from sqlalchemy import select, text
 
 from core.completeness import CompletionRules
@@ -29,7 +30,8 @@ from db.models import ScanRun
 from db.session import Sessions
 from db.transactions import Finish
 from tests.house import GREEN, RED, SET, House, photo
-from workers import pipeline
+from workers import outages, pipeline
+from workers.outages import OutageReporter
 
 
 def test_from_upload_to_verdict(house: House) -> None:
@@ -247,3 +249,26 @@ def test_a_scan_that_failed_is_made_again_after_a_while(house: House, monkeypatc
     again = pipeline.scan_if_due(house.context)
     assert again is not None
     assert again.repaired == 1
+
+
+def test_an_outage_in_the_middle_of_a_tick_is_one_line_and_not_one_a_set(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = MemoryPhotoStore()
+    house.context = replace(house.context, store=store)
+    for number in range(5):
+        key = f"returns/harbour/V-{number}/r1/"
+        store.write(f"{key}1.jpg", GREEN)
+        house.ingest(key)
+    with house.context.sessions.begin() as session:
+        session.execute(text("UPDATE photo_set SET check_at = first_seen_at"))
+    away = MemoryPhotoStore()
+    monkeypatch.setattr(away, "list", _no_answer)
+    monkeypatch.setattr(outages, "report_outage", OutageReporter())
+    with structlog.testing.capture_logs() as logs:
+        assert pipeline.reconcile(replace(house.context, store=away)).looked == 0
+    assert [entry["event"] for entry in logs if entry["log_level"] == "warning"] == ["set_not_looked_at"]
+
+
+def _no_answer(prefix: str) -> Iterator[StoredObject]:
+    raise StoreUnavailable("no answer")
