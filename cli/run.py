@@ -18,6 +18,7 @@ from workers.bootstrap import log_sizes
 from workers.health import Progress
 from workers.logs import follow_tasks
 from workers.metrics import BacklogCollector
+from workers.patience import ticked
 from workers.queues import CLASSIFY, QUEUES, RESCORE
 from workers.retirement import RetirementWatch
 
@@ -90,7 +91,7 @@ def beat() -> None:
     app = make_app(settings)
     follow_tasks()
     progress = Progress()
-    signals.before_task_publish.connect(lambda **_: progress.touch(), weak=False)
+    ticked.connect(lambda **_: progress.touch(), weak=False)
     serve_telemetry(settings, progress)
     app.Beat(loglevel=settings.log_level, quiet=True).run()
 

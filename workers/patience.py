@@ -8,6 +8,7 @@ import structlog
 from celery.beat import ScheduleEntry, SchedulingError
 from celery.exceptions import CPendingDeprecationWarning
 from celery.signals import beat_init
+from celery.utils.dispatch import Signal
 from celery.worker.consumer import Consumer
 from celery.worker.state import maybe_shutdown
 from redbeat import RedBeatScheduler
@@ -56,6 +57,9 @@ class PatientConsumer(Consumer):
 # RedBeat waits for its lock in a signal of Celery's, which hides what goes wrong there. `tick` takes the lock instead.
 beat_init.disconnect(acquire_distributed_beat_lock)
 
+# A beat looked what is due: also one that waits for the lock of another, or for the broker, does what it should.
+ticked = Signal(name="ticked")
+
 
 class PatientScheduler(RedBeatScheduler):  # type: ignore[misc]  # RedBeat has no types
     """RedBeat's scheduler, which by itself ends with its connection, or when its lock expires meanwhile."""
@@ -68,6 +72,7 @@ class PatientScheduler(RedBeatScheduler):  # type: ignore[misc]  # RedBeat has n
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
         """Send what is due if this beat holds the lock; the seconds until the next look."""
+        ticked.send(sender=self)
         try:
             if not self._hold_lock():
                 return float(self.max_interval)

