@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from core.domain import Pixels
 from core.errors import ModelFailed
@@ -14,25 +14,18 @@ from core.model.openvino_graph import import_openvino
 if TYPE_CHECKING:
     import openvino
 
-_HINTS = {"float32": "f32", "bfloat16": "bf16"}
-
 
 def build_openvino_forward(
-    graph: "openvino.Model",
-    head: Head,
-    *,
-    precision: Literal["float32", "bfloat16"] = "float32",
-    threads: int | None = None,
+    graph: "openvino.Model", head: Head, *, threads: int | None = None
 ) -> Callable[[Pixels], Outputs]:
     """The forward pass of a backbone's graph and a head; see `core.model.forward.build_forward` for what it answers.
 
-    `precision` is that of what the graph does not say itself: a quantised graph computes its convolutions in int8. The
-    head and the heat map are float32 in any case. The pass raises `MemoryError` where the batch does not fit and
-    `ModelFailed` where the device fails otherwise.
+    A quantised graph computes its convolutions in int8; all else, the head and the heat map too, is float32. The pass
+    raises `MemoryError` where the batch does not fit and `ModelFailed` where the device fails otherwise.
     """
     openvino = import_openvino()
     # One stream: a batch at a time on all cores, which is how the engine hands them over.
-    options = {"NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": _HINTS[precision]}
+    options = {"NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"}
     # Where all cores may be used OpenVINO chooses itself, for instance one thread for two hyperthreads.
     if threads is not None and threads < len(os.sched_getaffinity(0)):
         options["INFERENCE_NUM_THREADS"] = threads

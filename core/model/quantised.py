@@ -82,9 +82,9 @@ def _verified(path: Path, sha256: str) -> bytes:
         data = path.read_bytes()
     except OSError as error:
         raise ModelUnusable(f"{path} cannot be read ({error.strerror}); fetch the artefact again") from error
-    if (found := hashlib.sha256(data).hexdigest()) != sha256:
+    if (actual := hashlib.sha256(data).hexdigest()) != sha256:
         raise ModelUnusable(
-            f"{path} does not match int8.json: its sha256 is {found}, the card says {sha256}; "
+            f"{path} does not match int8.json: its sha256 is {actual}, the card says {sha256}; "
             "the file was changed or cut short: fetch the artefact again"
         )
     return data

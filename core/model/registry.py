@@ -65,17 +65,17 @@ class Registry:
     def find(self, reference: str) -> Entry:
         """The one model meant by `name`, `name@sha256` or `sha256`, where the start of a sha256 is enough."""
         name, _, sha256 = reference.rpartition("@")
-        found = [
+        matches = [
             entry
             for entry in self.entries()
             if (entry.card.name == reference and not name)
             or (name in ("", entry.card.name) and sha256 and entry.card_sha256.startswith(sha256))
         ]
-        if len(found) != 1:
-            many = ", ".join(entry.reference for entry in found or self.entries()) or "nothing"
-            what = "fits several models" if found else "is not in the registry"
+        if len(matches) != 1:
+            many = ", ".join(entry.reference for entry in matches or self.entries()) or "nothing"
+            what = "fits several models" if matches else "is not in the registry"
             raise ModelUnusable(f"{reference} {what}; choose one of: {many}")
-        return found[0]
+        return matches[0]
 
     def publish(self, artefact: Artefact) -> Entry:
         """Copy a verified artefact in, its card last, which makes it visible. Publishing it again changes nothing."""

@@ -72,18 +72,15 @@ def _enlarged(sample: Sample) -> bytes:
 def _engines(artefact: Artefact) -> dict[str, Callable[[], Device]]:
     """How each is opened; the first is what the others are compared with."""
 
-    def openvino(precision: Any) -> Engine:
+    def openvino() -> Engine:
         network = read_network(verified_bytes(artefact), str(artefact.weights_path))
         graph = build_graph(network, artefact.card.input.size)
-        return Engine(build_openvino_forward(graph, network.head, precision=precision))
+        return Engine(build_openvino_forward(graph, network.head))
 
-    short: dict[str, Callable[[], Device]] = {
-        "bfloat16": lambda: load_engine(artefact, precision="bfloat16"),
-        "OpenVINO, bfloat16": lambda: openvino("bfloat16"),
-    }
+    short: dict[str, Callable[[], Device]] = {"bfloat16": lambda: load_engine(artefact, precision="bfloat16")}
     return {
         REFERENCE: lambda: load_engine(artefact, precision="float32"),
-        "OpenVINO, float32": lambda: openvino("float32"),
+        "OpenVINO, float32": openvino,
         "int8": lambda: load_engine(artefact, precision="int8"),
         **(short if has_bfloat16() else {}),
     }

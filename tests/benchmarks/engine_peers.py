@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from core.domain import Pixels
 from core.model.artefact import Artefact, load_network, verified_bytes
 from core.model.engine import load_engine
-from core.model.folding import FoldedNetwork, Head, read_network
+from core.model.folding import FoldedNetwork, read_network
 from core.model.forward import trace_forward
 from core.model.network import preprocess
 from core.model.openvino_forward import build_openvino_forward
@@ -20,9 +20,6 @@ from tests.benchmarks import engine as names
 from tests.benchmarks.environment import hand_over
 from tests.benchmarks.int8_model import quantised_model
 from tests.benchmarks.measured import interleaved
-
-if TYPE_CHECKING:
-    import openvino
 from tests.benchmarks.onnx_graph import build_onnx
 
 BATCHES, SMALL = (1, 8, 32), (1, 8)
@@ -60,15 +57,12 @@ def _engines(artefact: Artefact) -> Engines:
         names.ONNX: _onnx(network, size),
         names.OPENVINO: build_openvino_forward(graph, network.head),
         names.INT8: load_engine(artefact, precision="int8", batch_size=max(BATCHES)).run,
-        **(_in_bfloat16(artefact, graph, network.head) if has_bfloat16() else {}),
+        **(_in_bfloat16(artefact) if has_bfloat16() else {}),
     }
 
 
-def _in_bfloat16(artefact: Artefact, graph: "openvino.Model", head: Head) -> Engines:
-    return {
-        names.OURS_SHORT: load_engine(artefact, precision="bfloat16", batch_size=max(BATCHES)).run,
-        names.OPENVINO_SHORT: build_openvino_forward(graph, head, precision="bfloat16"),
-    }
+def _in_bfloat16(artefact: Artefact) -> Engines:
+    return {names.OURS_SHORT: load_engine(artefact, precision="bfloat16", batch_size=max(BATCHES)).run}
 
 
 def _without_heatmap(network: FoldedNetwork, size: int) -> Callable[[Pixels], object]:

@@ -5,7 +5,7 @@ from tests.benchmarks.measured import Spread
 
 NAMES = (
     engine.OURS, engine.OURS_SHORT, engine.OURS_PLAIN, engine.FUNCTION, engine.PREDICT,
-    engine.ONNX, engine.OPENVINO, engine.OPENVINO_SHORT, engine.INT8,
+    engine.ONNX, engine.OPENVINO, engine.INT8,
 )  # fmt: skip
 
 

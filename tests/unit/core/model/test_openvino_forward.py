@@ -63,15 +63,6 @@ def test_colours_are_prepared_as_in_training(engine: Engine, network: Any, colou
     np.testing.assert_allclose(engine.run(colours).features, expected, atol=1e-4)
 
 
-def test_bfloat16_is_close_and_its_maps_are_exact(
-    folded: FoldedNetwork, expected: ViewOutputs, photos: np.ndarray
-) -> None:
-    forward = build_openvino_forward(build_graph(folded, SIZE), folded.head, precision="bfloat16")
-    outputs = Engine(forward).run(photos[:, 0])
-    np.testing.assert_allclose(outputs.logits, expected.logits, atol=0.2)
-    np.testing.assert_allclose(outputs.heatmaps.mean(axis=(1, 2)) + outputs.constants, outputs.logits, atol=1e-5)
-
-
 @pytest.mark.parametrize("count", [1, 2, 7])
 def test_company_changes_no_answer(engine: Engine, photos: np.ndarray, count: int) -> None:
     together = engine.run(photos[:, 0])
