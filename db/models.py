@@ -132,7 +132,8 @@ class PhotoSet(Base):
     check_at: Mapped[datetime | None]
 
 
-_REFUSED = "NOT superseded AND status IN ('quarantined', 'unusable')"
+# Written out, not with parameters, wherever the indexes of refused photos shall be used: SQLite must recognise it.
+REFUSED = "NOT superseded AND status IN ('quarantined', 'unusable')"
 
 
 def two_bands(
@@ -154,8 +155,8 @@ class Photo(Base):
     __tablename__ = "photo"
     __table_args__ = (
         _partial("uq_photo_live", "set_id", "object_key", where="NOT superseded", unique=True),
-        _partial("ix_photo_refused", "set_id", where=_REFUSED),
-        _partial("ix_photo_refused_uploaded_at", "uploaded_at", where=_REFUSED),
+        _partial("ix_photo_refused", "set_id", where=REFUSED),
+        _partial("ix_photo_refused_uploaded_at", "uploaded_at", where=REFUSED),
         Index("ix_photo_likeness_upper", two_bands(column("likeness_0"), column("likeness_1"))),
         Index("ix_photo_likeness_lower", two_bands(column("likeness_2"), column("likeness_3"))),
     )

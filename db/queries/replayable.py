@@ -4,12 +4,12 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, and_, select
+from sqlalchemy import ColumnElement, Select, and_, select, text
 from sqlalchemy.orm import Session
 
-from core.domain import ModelState, PhotoStatus, WorkState
+from core.domain import ModelState, WorkState
 from core.errors import Refusal
-from db.models import ModelVersion, Photo, PhotoSet, Vehicle, Work
+from db.models import REFUSED, ModelVersion, Photo, PhotoSet, Vehicle, Work
 from db.session import snapshot
 
 
@@ -74,9 +74,8 @@ def _given_up(wanted: ReplayFilter) -> Select[tuple[int, str, int, int]]:
 
 
 def _refused(wanted: ReplayFilter) -> Select[tuple[int, str, int, str]]:
-    conditions = [
-        ~Photo.superseded,
-        Photo.status.in_((PhotoStatus.QUARANTINED, PhotoStatus.UNUSABLE)),
+    conditions: list[ColumnElement[bool]] = [
+        Photo.set_id > 0,  # always so; by it SQLite searches the index of refused photos, and does not read all photos
         Photo.gone_reason.is_(None),
         Photo.reason != Refusal.COMPANION.value if wanted.reason is None else Photo.reason == wanted.reason,
     ]
@@ -86,7 +85,7 @@ def _refused(wanted: ReplayFilter) -> Select[tuple[int, str, int, str]]:
         select(PhotoSet.id, PhotoSet.set_key, PhotoSet.generation, Photo.object_key)
         .join(Photo, Photo.set_id == PhotoSet.id)
         .join(Vehicle, Vehicle.id == PhotoSet.vehicle_id)
-        .where(*conditions, *_in_sets(wanted))
+        .where(text(REFUSED), *conditions, *_in_sets(wanted))
         .order_by(Photo.object_key)
     )
 

@@ -23,7 +23,6 @@ from db.transactions import (
 )
 from tests.photo_sets import (
     BUCKET,
-    NOW,
     OPEN,
     all_due,
     arrive,
@@ -121,28 +120,3 @@ def test_given_up_work_of_every_serving_model_is_due_again(sessions: Sessions) -
     assert [replay_work(sessions, each, ANA) for each in (work, asked, work)] == [True, True, False]
     assert {key for key, _ in all_due(sessions, timedelta(0))} == {work, asked}
     assert [(row.set_id, row.photos) for row in rows(sessions, "replay")] == [(work.set_id, 0)] * 2
-
-
-@pytest.mark.parametrize(
-    ("wanted", "numbers"),
-    [
-        ({}, [3]),
-        ({"photos": True}, [1, 2, 3]),
-        ({"photos": True, "reason": "corrupt"}, [1, 2]),
-        ({"photos": True, "reason": "truncated"}, []),
-        ({"photos": True, "fleet": "airport"}, [2]),
-        ({"photos": True, "since": NOW + timedelta(hours=1)}, [2]),
-        ({"photos": True, "set_keys": (set_ref(1).set_key, set_ref(3).set_key)}, [1, 3]),
-        ({"photos": True, "object_keys": (f"{set_ref(1).set_key}a.jpg",)}, [1]),
-    ],
-)
-def test_what_is_replayed_is_chosen(sessions: Sessions, wanted: dict[str, Any], numbers: list[int]) -> None:
-    register(sessions)
-    for number, fleet in ((1, "harbour"), (2, "airport"), (3, "harbour"), (4, "harbour")):
-        ref, at = set_ref(number, fleet), NOW + timedelta(days=number == 2)
-        (work,) = arrive(sessions, ref, stored(ref, "a"), now=at).opened
-        if number == 3:
-            bury(sessions, must_claim(sessions, work), "broken")
-        else:
-            judge(sessions, work, a=PhotoStatus.OK if number == 4 else PhotoStatus.QUARANTINED)
-    assert sorted(int(item.set_key.split("/")[2][2:]) for item in found(sessions, **wanted)) == numbers
