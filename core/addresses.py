@@ -106,9 +106,12 @@ def check_database(url: str) -> None:
 
 
 def check_place(url: str) -> None:
-    """Raise ValueError for a store's address with a user or a password in it: the keys are settings of their own."""
-    if url.startswith("s3://") and "@" in url.removeprefix("s3://").partition("/")[0]:
-        raise ValueError("a store's address holds no keys; give them by their own settings, and write s3://BUCKET")
+    """Raise ValueError for a store's address with a user or a password in it."""
+    if "@" in url.partition("://")[2].partition("/")[0]:
+        raise ValueError(
+            "a store's address holds no user and no password; set them as WALKAROUND_S3_ACCESS_KEY_ID and "
+            "WALKAROUND_S3_SECRET_ACCESS_KEY"
+        )
 
 
 def check_web(url: str) -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from core.addresses import check_place
 from core.domain import PhotoStore
 from core.errors import SettingsInvalid, StoreRefused
 from core.storage.folder import FolderPhotoStore
@@ -16,10 +17,12 @@ def open_store(url: str, options: S3Options) -> PhotoStore:
     In a prefix `#`, `?` and `%` mean themselves. Raises `SettingsInvalid` for an address of another
     kind, `StoreRefused` for a folder that is not there.
     """
+    try:
+        check_place(url)
+    except ValueError as error:
+        raise SettingsInvalid(str(error)) from None
     if url.startswith(_S3):
         bucket, _, prefix = url.removeprefix(_S3).partition("/")
-        if "@" in bucket:  # not shown: what stands before it may be a secret
-            raise SettingsInvalid("an s3:// address holds no user and no password; set them as WALKAROUND_S3_...")
         if not bucket:
             raise SettingsInvalid(f"{url} names no bucket; write it as s3://bucket or s3://bucket/prefix")
         from core.storage.s3 import S3PhotoStore  # noqa: PLC0415

@@ -125,6 +125,7 @@ def test_a_web_address_may_hold_a_fragment_and_a_user() -> None:
 
 
 def test_a_store_s_address_holds_no_keys() -> None:
-    assert "TopSecret" not in refusal(check_place, "s3://key:TopSecret@bucket/prefix")
+    for url in ("s3://key:TopSecret@bucket/prefix", "https://key:TopSecret@host/bucket"):
+        assert "TopSecret" not in refusal(check_place, url)
     for place in ("s3://bucket/a@b", "photos@home", "/srv/photos", ""):
         check_place(place)
