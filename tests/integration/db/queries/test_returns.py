@@ -27,7 +27,7 @@ def test_returns_come_in_key_order_with_why_they_stand_so(sessions: Sessions) ->
             "2026-11-20",
             "damaged",
             "quiet",
-            "a broken manifest",
+            "a note",
             None,
         ),
         ReturnRow(waiting.set_id, THIRD.set_key, "harbour", "V-003", "2026-11-20", "open", None, None, None),
