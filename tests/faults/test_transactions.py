@@ -21,13 +21,14 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import Engine, text
 
+from core.completeness import Completeness
 from core.domain import Label, ModelState, PhotoStatus
 from db import transactions
 from db.models import Base
 from db.session import Sessions, engine_of, make_sessions
 from db.transactions import Claim, Finish, WorkKey
 from tests.faults.ledger_of_rows import doubled, finish_everything, frozen_rows, let_leases_run_out, rows, undecided
-from tests.photo_sets import LEASE, NOW, POLICY, all_due, arrive, register, scored, set_ref, stored
+from tests.photo_sets import LEASE, MARKED, NOW, POLICY, all_due, arrive, register, scored, set_ref, stored
 
 SETS = st.integers(1, 3)
 NAMES = st.sampled_from("abc")
@@ -71,14 +72,13 @@ class Transactions(RuleBasedStateMachine):
         ref = set_ref(number)
         listing = [stored(ref, name, version=version)[0] for name, version in sorted(self.bucket[number].items())]
         gone = [f"{ref.set_key}{name}.jpg" for name in "abc" if name not in self.bucket[number]] if is_proved else []
-        if listing:
-            outcome = arrive(self.sessions, ref, listing, gone=gone)
-            before = self.generation.get(outcome.set_id, 0)
-            assert outcome.generation == before + outcome.changed
-            self.generation[outcome.set_id] = outcome.generation
-            again = arrive(self.sessions, ref, listing, gone=gone)
-            assert not again.changed
-            assert again.opened == ()
+        outcome = arrive(self.sessions, ref, listing, MARKED if listing else Completeness(None), gone=gone)
+        before = self.generation.get(outcome.set_id, 0)
+        assert outcome.generation == before + outcome.changed
+        self.generation[outcome.set_id] = outcome.generation
+        again = arrive(self.sessions, ref, listing, MARKED if listing else Completeness(None), gone=gone)
+        assert not again.changed
+        assert again.opened == ()
 
     @rule(target=claims, data=st.data())
     def claim(self, data: st.DataObject) -> Any:
@@ -186,6 +186,21 @@ class Transactions(RuleBasedStateMachine):
             row["idempotency_key"]: (row["set_id"], row["label"]) for row in rows(self.sessions, "review")
         }
         assert stored_reviews == self.reviews
+
+    @invariant()
+    def no_return_that_lost_a_photo_is_clear(self) -> None:
+        """And one that lost a photo which showed damage is damaged."""
+        if not hasattr(self, "frozen"):
+            return
+        photos = [row for row in rows(self.sessions, "photo") if row["gone_reason"] and not row["superseded"]]
+        seen = {(row["content_sha256"], row["model_id"]): row for row in rows(self.sessions, "prediction")}
+        for verdict in rows(self.sessions, "verdict"):
+            gone = [row for row in photos if row["set_id"] == verdict["set_id"]]
+            if gone and self.generation[verdict["set_id"]] == verdict["generation"]:
+                assert verdict["label"] != "clear"
+                kept = [seen.get((row["content_sha256"], row["kept_model_id"])) for row in gone]
+                if any(prediction and prediction["probability"] >= POLICY.damaged_at for prediction in kept):
+                    assert verdict["label"] == "damaged"
 
     def teardown(self) -> None:
         """From any state, work that goes well leads to a verdict on every set."""
