@@ -12,7 +12,7 @@ from fastapi import FastAPI, HTTPException, Request
 from starlette.concurrency import run_in_threadpool
 
 from core.domain import SetRef
-from core.errors import InvalidEvent, InvalidKey, SettingsInvalid, Transient, WalkaroundError
+from core.errors import InvalidEvent, InvalidKey, NeedsOperator, SettingsInvalid, Transient, WalkaroundError
 from core.events import MAX_MESSAGE_BYTES, ChangedSets
 
 log = structlog.get_logger(__name__)
@@ -119,7 +119,7 @@ def _ingest(ingest: Callable[[SetRef], object], ref: SetRef) -> None:
     with structlog.contextvars.bound_contextvars(set_key=ref.set_key):
         try:
             ingest(ref)
-        except Transient as error:
+        except (Transient, NeedsOperator) as error:  # the sender keeps the event until it passes, or is mended
             raise HTTPException(503, str(error), {"Retry-After": str(RETRY_SECONDS)}) from error
         except InvalidKey as error:
             raise HTTPException(400, str(error)) from error

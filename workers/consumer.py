@@ -19,6 +19,7 @@ from core.domain import SetRef
 from core.errors import (
     DatabaseUnavailable,
     InvalidEvent,
+    NeedsOperator,
     SettingsInvalid,
     StoreUnavailable,
     Transient,
@@ -28,6 +29,7 @@ from core.events import ChangedSets, changed_sets
 from core.settings import Settings
 from workers import metrics
 from workers.health import Progress
+from workers.outages import report_outage
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -114,8 +116,8 @@ class Consumer:
 
     `sets_of` says which sets a message names (raising `InvalidEvent` for what can never be ours); `ingest` looks at one
     of them and returns after its commit. A message is deleted when all its sets are committed, or when it is not ours.
-    Messages that met a `Transient` error come back after a growing pause; any other error leaves them to the queue's
-    redrive policy.
+    Messages that met an outage, or what an operator must mend, come back after a growing pause; any other error leaves
+    them to the queue's redrive policy.
     """
 
     client: "SQSClient"
@@ -187,10 +189,10 @@ class Consumer:
                         raise Transient("what another set of this batch needed is away")
                     self.ingest(ref)
                     yield ref, Outcome.INGESTED
-                except Transient as error:
+                except (Transient, NeedsOperator) as error:
                     # The others would only wait for the same time-outs.
                     away = away or isinstance(error, StoreUnavailable | DatabaseUnavailable)
-                    log.warning("set_postponed", problem=str(error))
+                    report_outage("set_postponed", error)
                     yield ref, Outcome.POSTPONED
                 except WalkaroundError as error:
                     log.warning("set_not_ingested", problem=str(error))

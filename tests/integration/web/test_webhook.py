@@ -175,7 +175,7 @@ def test_what_can_never_work_gets_a_sentence(http: httpx.Client, receiver: Recei
     [
         (DatabaseUnavailable("the database does not answer"), 503, "postponed"),
         (InvalidKey("object key is too long"), 400, "rejected"),
-        (StoreRefused("the credentials have expired"), 500, "failed"),
+        (StoreRefused("the credentials have expired"), 503, "postponed"),
     ],
 )
 def test_the_answer_says_whether_to_try_again(

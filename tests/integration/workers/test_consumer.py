@@ -15,7 +15,14 @@ from moto.server import ThreadedMotoServer
 from prometheus_client import REGISTRY
 
 from core.domain import SetRef
-from core.errors import DatabaseUnavailable, InvalidManifest, PhotoChanged, SettingsInvalid
+from core.errors import (
+    DatabaseUnavailable,
+    DatabaseUnusable,
+    InvalidManifest,
+    PhotoChanged,
+    SettingsInvalid,
+    StoreRefused,
+)
 from core.events import changed_sets
 from core.keys import KeyLayout
 from core.settings import Settings
@@ -235,6 +242,14 @@ def test_sets_are_not_tried_while_the_database_is_away(queue: Queue) -> None:
 
     assert len(ingest.seen) == 1
     assert queue.resources() == 3
+
+
+@pytest.mark.parametrize("error", [StoreRefused("the credentials have expired"), DatabaseUnusable("the disk is full")])
+def test_what_an_operator_must_mend_gives_the_message_back(queue: Queue, error: Exception) -> None:
+    """Left to the redrive policy it would be given up while the operator is on the way."""
+    queue.send_upload(photo("v1"))
+    assert not make_consumer(queue, Ingest(fail_with(error))).poll()
+    assert queue.resources() == 1
 
 
 @pytest.mark.parametrize("error", [InvalidManifest("no"), RuntimeError("a bug")])
