@@ -1,6 +1,7 @@
 """`walkaround report` and `walkaround audit`: what was decided, and the proof that nothing is missing."""
 
 import json
+import sys
 from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from cli.report_named import Target, show_named_report
 from core.errors import SettingsInvalid
 from core.photos.sandbox.loader import make_loader
 from core.settings import load_settings
-from reports import print_table, read_report, to_json
+from reports import json_pieces, print_table, read_report
 from workers.audit import audit as account
 from workers.bootstrap import make_context
 from workers.context import Context, NoPublisher
@@ -78,7 +79,7 @@ def show_report(
     """Print the report of the context's store as a table, or as JSON on stdout; write the HTML page where asked."""
     found = read_report(context.sessions, context.store.name, fleet=fleet, vehicle=vehicle)
     if as_json:
-        typer.echo(to_json(found))
+        sys.stdout.writelines(json_pieces(found))
     else:
         print_table(console, found)
     if html is not None:

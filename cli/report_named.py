@@ -1,8 +1,10 @@
 """`walkaround report NAME`: one of the SQL views, as a table, CSV, JSON, Parquet or a page with charts."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -15,10 +17,12 @@ from rich.text import Text
 from core.errors import SettingsInvalid
 from db import queries
 from db.queries.tables import ReportFilter, ReportTable, report_table
-from reports.export import shown_columns, shown_rows, table_json, to_csv, write_parquet
+from reports.export import csv_pieces, json_pieces, shown_columns, shown_rows, write_parquet
 from reports.fleet import read_fleet
 from reports.view import Standing
 from workers.context import Context
+
+PAGE = 1000  # rows of one table: its columns are as wide as they need
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +52,19 @@ def show_named_report(
     """Read the report and write it wherever the target says. Raises `SettingsInvalid`."""
     if target.as_json and target.as_csv:
         raise SettingsInvalid("--json and --csv both write to standard output; choose one")
-    wanted = period(context, fleet, vehicle, since.date() if since else None, until.date() if until else None)
-    table = report_table(context.sessions, name, wanted)
+    report_filter = period(context, fleet, vehicle, since.date() if since else None, until.date() if until else None)
+    table = report_table(context.sessions, name, report_filter)
     if target.as_json:
-        typer.echo(table_json(table))
+        sys.stdout.writelines(json_pieces(table))
     elif target.as_csv:
-        typer.echo(to_csv(table), nl=False)
+        sys.stdout.writelines(csv_pieces(table))
     elif target.parquet is None and target.html is None:
         print_report(Console(), table, context.settings.zone)
     if target.parquet is not None:
-        write_parquet(table, target.parquet)
-        typer.echo(f"{len(table.rows)} rows written to {target.parquet}", err=target.for_programs)
+        count = write_parquet(table, target.parquet)
+        typer.echo(f"{count} rows written to {target.parquet}", err=target.for_programs)
     if target.html is not None:
-        _write_html(context, table, wanted, target.html)
+        _write_html(context, table, report_filter, target.html)
         typer.echo(f"Page with charts: {target.html}", err=target.for_programs)
 
 
@@ -86,21 +90,30 @@ def _midnight(day: date, zone: ZoneInfo) -> datetime:
 
 
 def print_report(console: Console, table: ReportTable, zone: ZoneInfo) -> None:
-    """Print what a row is, and the rows as people read them."""
+    """Print what a row is, and the rows as people read them. Long reports are several tables."""
     console.print(Text(table.comment.replace("`", ""), style="dim"))
-    if not table.rows:
+    names, rows = shown_columns(table), iter(shown_rows(table, zone))
+    page, total = list(islice(rows, PAGE)), 0
+    if not page:
         console.print("No rows.")
         return
-    names, rows = shown_columns(table), list(shown_rows(table, zone))
-    count = _fitting(names, rows, console.width)
-    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
-    for name in names[:count]:
-        shown.add_column(name.replace("_", " "), overflow="fold")
-    for row in rows:
-        shown.add_row(*(Text(value) for value in row[:count]))  # as text, never as markup: a name may hold brackets
-    console.print(shown)
+    count = _fitting(names, page, console.width)
+    while page:
+        console.print(_table(names[:count], page))
+        total += len(page)
+        page = list(islice(rows, PAGE))
     more = f"; {len(names) - count} more columns in a wider window, or with --csv" if count < len(names) else ""
-    console.print(f"{len(rows):,} {'row' if len(rows) == 1 else 'rows'}; times in {zone.key}{more}", soft_wrap=True)
+    console.print(f"{total:,} {'row' if total == 1 else 'rows'}; times in {zone.key}{more}", soft_wrap=True)
+
+
+def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+    for name in names:
+        table.add_column(name.replace("_", " "), overflow="fold")
+    for row in rows:
+        # As text, never as markup: a name may hold brackets.
+        table.add_row(*(Text(value) for value in row[: len(names)]))
+    return table
 
 
 def _fitting(names: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> int:
@@ -115,20 +128,20 @@ def _fitting(names: Sequence[str], rows: Sequence[Sequence[str]], width: int) ->
     return max(3, count)
 
 
-def _write_html(context: Context, table: ReportTable, wanted: ReportFilter, path: Path) -> None:
+def _write_html(context: Context, table: ReportTable, report_filter: ReportFilter, path: Path) -> None:
     # These load Pillow and Jinja2, which no other report needs.
     from reports.fleet_page import FleetPage, Section, write_fleet_page  # noqa: PLC0415
     from reports.pictures import open_thumbnailer  # noqa: PLC0415
 
     now = datetime.now(UTC)
     zone = context.settings.zone
-    fleet = read_fleet(context.sessions, wanted, zone, now)
+    fleet = read_fleet(context.sessions, report_filter, zone, now)
     totals = fleet.totals
     facts = [("returns", "", sum(totals.values())), *((s.value, s.value, totals[s]) for s in Standing if s in totals)]
     page = FleetPage(
         title=table.name.replace("_", " ").capitalize(),
         store=context.store.name,
-        subtitle=_in_words(wanted),
+        subtitle=_in_words(report_filter),
         made_at=now,
         zone=zone,
         fleet=fleet,
@@ -149,10 +162,10 @@ def photos_of(context: Context, set_ids: list[int]) -> dict[int, list[queries.Ph
     return queries.photos_of_sets(context.sessions, set_ids, model.id) if model and set_ids else {}
 
 
-def _in_words(wanted: ReportFilter) -> str:
-    who = " ".join(part for part in (wanted.fleet or "all fleets", wanted.vehicle) if part)
-    if wanted.first_day and wanted.last_day:
-        return f"{who}, {wanted.first_day} to {wanted.last_day}"
-    if wanted.first_day:
-        return f"{who}, from {wanted.first_day}"
-    return f"{who}, until {wanted.last_day}" if wanted.last_day else f"{who}, all days"
+def _in_words(report_filter: ReportFilter) -> str:
+    who = " ".join(part for part in (report_filter.fleet or "all fleets", report_filter.vehicle) if part)
+    if report_filter.first_day and report_filter.last_day:
+        return f"{who}, {report_filter.first_day} to {report_filter.last_day}"
+    if report_filter.first_day:
+        return f"{who}, from {report_filter.first_day}"
+    return f"{who}, until {report_filter.last_day}" if report_filter.last_day else f"{who}, all days"

@@ -13,6 +13,8 @@ from db.views import VIEWS
 _log = logging.getLogger(__name__)
 
 _INTAKE = ("vehicle", "photo_set", "photo", "work", "scan_run")
+# What `walkaround report` reads besides views: photos with predictions, which model, store and version there is.
+_REPORT_TABLES = ("alembic_version", "model_version", "photo", "photo_set", "photo_store", "prediction", "vehicle")
 _TABLES = (*sorted(Base.metadata.tables), "alembic_version")
 
 # A worker also ingests: a photo that changed while it was scored is looked at again at once.
@@ -28,7 +30,7 @@ _GRANTS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         ("INSERT", ("prediction", "verdict", "photo_store", "replay")),
     ),
     "walkaround_reviewer": (("SELECT", _TABLES + VIEWS), ("INSERT", ("review",))),
-    "walkaround_report": (("SELECT", VIEWS),),
+    "walkaround_report": (("SELECT", VIEWS + _REPORT_TABLES),),
 }
 ROLES = tuple(_GRANTS)
 # What a session of the role begins with; its members do not inherit it (docs/reporting.md says how they get it).

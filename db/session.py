@@ -5,10 +5,11 @@ import logging
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy import URL, Connection, Engine, Row, Select, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 Sessions = sessionmaker[Session]
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -31,6 +33,7 @@ _ATTEMPTS = 6  # of a transaction that keeps meeting deadlocks
 _FIRST_PAUSE_S = 0.02
 _BUSY_TIMEOUT_S = 30
 _SNAPSHOT = "walkaround_snapshot"
+_STREAMED_AT_ONCE = 500  # rows
 _OLDEST_SQLITE = (3, 38)  # the first with ->>, which the views use
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 7_201_963  # any number that no other user of the server's advisory locks has
@@ -128,15 +131,40 @@ def snapshot(step: Callable[Concatenate[Session, P], R]) -> Callable[Concatenate
 
     @functools.wraps(step)
     def run(sessions: Sessions, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        engine = engine_of(sessions)
-        options: dict[str, Any] = {_SNAPSHOT: True}
-        if engine.dialect.name == "postgresql":
-            options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        with _explained(engine), sessions() as session:
-            session.connection(execution_options=options)
+        with _consistent_read(sessions) as session:
             return step(session, *args, **kwargs)
 
     return run
+
+
+@dataclass(frozen=True, slots=True)
+class StreamedRows(Generic[T]):
+    """The rows of a query, each made into a T. Every iteration reads one consistent state, a page of rows at a time.
+
+    The transaction lasts until the last row is taken. On PostgreSQL a reader may pause for at most ten minutes.
+    """
+
+    sessions: Sessions
+    query: Select[Any]
+    make: Callable[[Row[Any]], T]
+
+    def __iter__(self) -> Iterator[T]:
+        with _consistent_read(self.sessions) as session:
+            if session.get_bind().dialect.name == "postgresql":
+                session.execute(text("SET LOCAL idle_in_transaction_session_timeout = '10min'"))
+            for row in session.execute(self.query, execution_options={"yield_per": _STREAMED_AT_ONCE}):
+                yield self.make(row)
+
+
+@contextmanager
+def _consistent_read(sessions: Sessions) -> Iterator[Session]:
+    engine = engine_of(sessions)
+    options: dict[str, Any] = {_SNAPSHOT: True}
+    if engine.dialect.name == "postgresql":
+        options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    with _explained(engine), sessions() as session:
+        session.connection(execution_options=options)
+        yield session
 
 
 def upgrade(engine: Engine) -> None:

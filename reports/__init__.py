@@ -1,6 +1,6 @@
 """The report of a store's returns: a table in the terminal or JSON for programs; `html` makes the page with photos."""
 
-from reports.document import to_json
+from reports.document import json_pieces
 from reports.reading import read_report
 from reports.table import print_table
 from reports.view import PhotoView, Report, ReturnView, Standing
@@ -10,7 +10,7 @@ __all__ = [
     "Report",
     "ReturnView",
     "Standing",
+    "json_pieces",
     "print_table",
     "read_report",
-    "to_json",
 ]

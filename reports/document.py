@@ -1,31 +1,40 @@
 """The report for programs: one JSON document, whose names are a promise."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from reports.view import PhotoView, Report, ReturnView
 from reports.words import explain_verdict
 
 
-def to_json(report: Report) -> str:
-    """The report as indented JSON, in the order of the table.
+def json_pieces(report: Report) -> Iterator[str]:
+    """The report as indented JSON in the order of the table, in pieces: one for each return.
 
     `label` and `score` are null for a return without a verdict; `standing` then says why.
     """
-    return json.dumps(to_document(report), indent=2, ensure_ascii=False, allow_nan=False)
+    yield _json(_head(report)).removesuffix("\n}") + ',\n  "returns": ['
+    separator = "\n    "
+    for found in report.returns:
+        yield separator + _json(_return(found)).replace("\n", "\n    ")
+        separator = ",\n    "
+    yield "]\n}\n" if separator == "\n    " else "\n  ]\n}\n"
 
 
-def to_document(report: Report) -> dict[str, Any]:
-    """The report as plain JSON values."""
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _head(report: Report) -> dict[str, Any]:
+    totals = report.totals
     return {
         "made_at": report.made_at.isoformat(),
         "store": report.store,
         "model": report.model,
         "totals": {
-            "returns": {standing.value: count for standing, count in report.standings.items()},
-            "photos": {status.value: count for status, count in report.photo_statuses.items()},
+            "returns": {standing.value: count for standing, count in totals.standings.items()},
+            "photos": {status.value: count for status, count in totals.photo_statuses.items()},
         },
-        "returns": [_return(found) for found in report.returns],
     }
 
 

@@ -2,10 +2,11 @@
 
 import csv
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from importlib import import_module
 from io import StringIO
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -22,36 +23,60 @@ _UNSEEN = frozenset(
         *("baseline_set_id", "first_seen_at", "uploaded_at", "last_change_at", "check_at"),
     ]
 )
+_BATCH = 5000  # rows written to Parquet at a time
 _IN_OBJECT_KEY = frozenset(["fleet", "vehicle_ref", "return_ref"])
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
-def to_csv(table: ReportTable) -> str:
-    """The table with a header line; times in ISO 8601 and UTC, documents as JSON, nothing for null."""
-    target = StringIO()
-    writer = csv.writer(target, lineterminator="\n")
-    writer.writerow(table.columns)
-    writer.writerows([_as_text(value) for value in row] for row in table.rows)
-    return target.getvalue()
+def csv_pieces(table: ReportTable) -> Iterator[str]:
+    """The table line by line, a header first; times in ISO 8601 and UTC, documents as JSON, nothing for null."""
+    line = StringIO()
+    writer = csv.writer(line, lineterminator="\n")
+    for row in chain([table.columns], table.rows):
+        line.seek(0)
+        line.truncate()
+        writer.writerow([_as_text(value) for value in row])
+        yield line.getvalue()
 
 
-def table_json(table: ReportTable) -> str:
-    """The table as `{"report", "rows": [{column: value}]}`; times and days in ISO 8601."""
-    rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
-    return json.dumps({"report": table.name, "rows": rows}, indent=2, ensure_ascii=False, default=_iso, allow_nan=False)
+def json_pieces(table: ReportTable) -> Iterator[str]:
+    """The table as `{"report", "rows": [{column: value}]}`, row by row; times and days in ISO 8601."""
+    yield f'{{\n  "report": {json.dumps(table.name)},\n  "rows": ['
+    separator = "\n    "
+    for values in table.rows:
+        row = dict(zip(table.columns, values, strict=True))
+        text = json.dumps(row, indent=2, ensure_ascii=False, default=_iso, allow_nan=False)
+        yield separator + text.replace("\n", "\n    ")
+        separator = ",\n    "
+    yield "]\n}\n" if separator == "\n    " else "\n  ]\n}\n"
 
 
-def write_parquet(table: ReportTable, path: Path) -> None:
-    """Write the table with typed columns. Raises `SettingsInvalid` where pyarrow is not installed."""
+def write_parquet(table: ReportTable, path: Path) -> int:
+    """Write the table with typed columns, and return the number of rows.
+
+    The rows are read twice: for the types of the columns, and to be written in batches.
+    Raises `SettingsInvalid` where pyarrow is not installed.
+    """
     try:
         arrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
     except ImportError as error:
         raise SettingsInvalid(
             "--parquet needs pyarrow, which is not installed; pip install 'walkaround[parquet]', or take --csv"
         ) from error
-    columns = {name: [row[place] for row in table.rows] for place, name in enumerate(table.columns)}
-    arrays = [_arrow_column(arrow, name, values) for name, values in columns.items()]
-    parquet.write_table(arrow.table(arrays, names=list(columns)), path)
+    kinds: list[set[type]] = [set() for _ in table.columns]
+    for row in table.rows:
+        for kind, value in zip(kinds, row, strict=True):
+            kind.add(type(value))
+    schema = arrow.schema(
+        [(name, _arrow_type(arrow, name, kind)) for name, kind in zip(table.columns, kinds, strict=True)]
+    )
+    count, rows = 0, iter(table.rows)
+    with parquet.ParquetWriter(path, schema) as writer:
+        while batch := list(islice(rows, _BATCH)):
+            columns = [[_arrow_value(value) for value in column] for column in zip(*batch, strict=True)]
+            writer.write_batch(arrow.record_batch(columns, schema=schema))
+            count += len(batch)
+    return count
 
 
 def shown_columns(table: ReportTable) -> tuple[str, ...]:
@@ -93,13 +118,17 @@ def duration(seconds: float) -> str:
     return f"{hours // 24} d {hours % 24} h"
 
 
-def _arrow_column(arrow: Any, name: str, values: list[Any]) -> Any:
+def _arrow_type(arrow: Any, name: str, kinds: set[type]) -> Any:
     if name.endswith("_at"):
-        return arrow.array(values, arrow.timestamp("us", tz="UTC"))
+        return arrow.timestamp("us", tz="UTC")
     if name == "day":
-        return arrow.array(values, arrow.date32())
-    texts = [canonical_json(value) if isinstance(value, dict | list) else value for value in values]
-    return arrow.array(texts, arrow.string() if all(value is None for value in texts) else None)
+        return arrow.date32()
+    known = ((bool, arrow.bool_()), (float, arrow.float64()), (int, arrow.int64()))
+    return next((type_ for kind, type_ in known if kind in kinds), arrow.string())
+
+
+def _arrow_value(value: Any) -> Any:
+    return canonical_json(value) if isinstance(value, dict | list) else value
 
 
 def _as_text(value: Any) -> Any:

@@ -65,14 +65,14 @@ class FleetReport:
 
 
 def read_fleet(
-    sessions: Sessions, wanted: ReportFilter, zone: ZoneInfo, now: datetime, vehicles: int = 12
+    sessions: Sessions, report_filter: ReportFilter, zone: ZoneInfo, now: datetime, vehicles: int = 12
 ) -> FleetReport:
     """The period's charts; a fixed number of queries."""
     return FleetReport(
-        days=by_local_day(labels_by_minute(sessions, wanted), zone),
-        ages=by_age(waiting_ages(sessions, wanted, now)),
-        reliability=reliability(decided_scores(sessions, wanted)),
-        vehicles=most_damaged(sessions, wanted, vehicles),
+        days=by_local_day(labels_by_minute(sessions, report_filter), zone),
+        ages=by_age(waiting_ages(sessions, report_filter, now)),
+        reliability=reliability(decided_scores(sessions, report_filter)),
+        vehicles=most_damaged(sessions, report_filter, vehicles),
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -159,11 +159,12 @@ def _worst(photos: Sequence[PhotoReport]) -> PhotoReport | None:
 
 
 def _table(table: ReportTable, zone: ZoneInfo) -> dict[str, Any]:
-    rows = list(shown_rows(table, zone))
+    rows = iter(shown_rows(table, zone))
+    shown = list(islice(rows, MAX_ROWS))
     return {
         "name": table.name.replace("_", " "),
         "comment": table.comment.replace("`", ""),
         "columns": [name.replace("_", " ") for name in shown_columns(table)],
-        "rows": rows[:MAX_ROWS],
-        "more": max(0, len(rows) - MAX_ROWS),
+        "rows": shown,
+        "more": sum(1 for _ in rows),
     }

@@ -68,22 +68,21 @@ def html(report: Report, render: RenderThumbnails, *, max_pictures: int = MAX_PI
 
 
 def _head(report: Report, max_pictures: int) -> dict[str, Any]:
-    pictureable = sum(_has_picture(photo) for found in report.returns for photo in found.photos)
-    statuses = report.photo_statuses
+    totals, statuses = report.totals, report.totals.photo_statuses
     refused = statuses.get(PhotoStatus.UNUSABLE, 0) + statuses.get(PhotoStatus.QUARANTINED, 0)
     others = {"not scored": refused, "waiting": statuses.get(PhotoStatus.SEEN, 0)}
     return {
         "store": short_store(report.store),
         "model": report.model,
         "made_at": f"{report.made_at:%d %B %Y, %H:%M} UTC".lstrip("0"),
-        "return_count": len(report.returns),
-        "photo_count": report.photo_count,
-        "standings": {standing.value: count for standing, count in report.standings.items()},
+        "return_count": totals.returns,
+        "photo_count": totals.photos,
+        "standings": {standing.value: count for standing, count in totals.standings.items()},
         "other_photos": {words: count for words, count in others.items() if count},
-        "capped": pictureable > max_pictures,
-        "pictures": min(pictureable, max_pictures),
-        "pictureable": pictureable,
-        "heat": any(photo.heatmap is not None for found in report.returns for photo in found.photos),
+        "capped": totals.pictures > max_pictures,
+        "pictures": min(totals.pictures, max_pictures),
+        "pictureable": totals.pictures,
+        "heat": totals.heat_maps,
     }
 
 
@@ -113,8 +112,8 @@ def _returns(report: Report, render: RenderThumbnails, max_pictures: int) -> Ite
 
 
 def _has_picture(photo: PhotoView) -> bool:
-    """Whether the file is worth opening: a quarantined one is left alone."""
-    return photo.status in (PhotoStatus.OK, PhotoStatus.UNUSABLE)
+    """Whether the file is worth opening: not one that is quarantined, or gone from the store."""
+    return photo.status in (PhotoStatus.OK, PhotoStatus.UNUSABLE) and not photo.gone
 
 
 def _pictured(found: ReturnView, photos: list[PhotoView], render: RenderThumbnails) -> list[dict[str, Any]]:

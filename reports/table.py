@@ -1,5 +1,8 @@
 """The verdicts as a table in a terminal. Readable without colour: every standing has a symbol and a word."""
 
+from collections.abc import Sequence
+from itertools import islice
+
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -18,16 +21,25 @@ _STYLES = {
     Standing.CLEAR: "green",
     Standing.EMPTY: "dim",
 }
+PAGE = 1000  # rows of one table: its columns are as wide as they need
 _WIDE = 110  # columns from which the reason has a column of its own
 
 
 def print_table(console: Console, report: Report) -> None:
-    """Print one row per return, most urgent first, and a line that sums up."""
-    if not report.returns:
+    """Print one row per return, most urgent first, and a line that sums up. Long reports are several tables."""
+    returns = iter(report.returns)
+    page = list(islice(returns, PAGE))
+    if not page:
         console.print("No returns.")
         return
-    wide = console.width >= _WIDE
-    parts = [part for part, default in (("fleet", "default"), ("return_ref", "1")) if _any_other(report, part, default)]
+    while page:
+        console.print(_table(page, wide=console.width >= _WIDE))
+        page = list(islice(returns, PAGE))
+    console.print(_summary(report))
+
+
+def _table(page: Sequence[ReturnView], *, wide: bool) -> Table:
+    parts = [part for part, default in (("fleet", "default"), ("return_ref", "1")) if _any_other(page, part, default)]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     table.add_column("Verdict", no_wrap=True)
     table.add_column("Vehicle", overflow="fold", style="bold")
@@ -36,17 +48,16 @@ def print_table(console: Console, report: Report) -> None:
     table.add_column("Score", justify="right", no_wrap=True)
     table.add_column("Photos", justify="right", no_wrap=True)
     table.add_column("Why" if wide else "Worst photo", overflow="fold")
-    for found in report.returns:
+    for found in page:
         # As text, never as markup: a name may hold brackets.
         named = [Text(getattr(found, part)) for part in ("vehicle", *parts)]
         why = Text(_why(found, wide=wide))
         table.add_row(_verdict(found), *named, percent(found.score), _count(found), why)
-    console.print(table)
-    console.print(_summary(report))
+    return table
 
 
-def _any_other(report: Report, part: str, default: str) -> bool:
-    return any(getattr(found, part) != default for found in report.returns)
+def _any_other(page: Sequence[ReturnView], part: str, default: str) -> bool:
+    return any(getattr(found, part) != default for found in page)
 
 
 def _verdict(found: ReturnView) -> Text:
@@ -66,11 +77,11 @@ def _why(found: ReturnView, *, wide: bool) -> str:
 
 
 def _summary(report: Report) -> Text:
-    line = Text(f"{_counted(len(report.returns), 'return')}: ")
-    for place, (standing, count) in enumerate(report.standings.items()):
+    line = Text(f"{_counted(report.totals.returns, 'return')}: ")
+    for place, (standing, count) in enumerate(report.totals.standings.items()):
         line.append(", " if place else "").append(f"{count} {standing.value}", style=_STYLES[standing])
-    line.append(f". {_counted(report.photo_count, 'photo')}")
-    others = {s: n for s, n in report.photo_statuses.items() if s is not PhotoStatus.OK}
+    line.append(f". {_counted(report.totals.photos, 'photo')}")
+    others = {s: n for s, n in report.totals.photo_statuses.items() if s is not PhotoStatus.OK}
     if others:
         words = {PhotoStatus.SEEN: "waiting"}
         line.append(": " + ", ".join(f"{count} {words.get(status, status.value)}" for status, count in others.items()))

@@ -1,7 +1,6 @@
 """What people see of the returns: plain values, made from the database's rows, shown as a table, JSON or a page."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -114,33 +113,37 @@ class ReturnView:
 
 
 @dataclass(frozen=True, slots=True)
+class Totals:
+    """Number of returns by standing and of photos by status, in reading order, those that occur.
+
+    `pictures` counts the photos that can be shown; `heat_maps` tells whether any of them has one.
+    """
+
+    standings: dict[Standing, int]
+    photo_statuses: dict[PhotoStatus, int]
+    pictures: int
+    heat_maps: bool
+
+    @property
+    def returns(self) -> int:
+        """Number of returns."""
+        return sum(self.standings.values())
+
+    @property
+    def photos(self) -> int:
+        """Number of photos."""
+        return sum(self.photo_statuses.values())
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
-    """All returns of one store, most urgent first, as they stood at `made_at`."""
+    """All returns of one store, most urgent first, as they stood at `made_at`.
+
+    Each iteration over `returns` reads them page by page, so that a report of any size needs little memory.
+    """
 
     store: str
     model: str | None
     made_at: datetime
-    returns: Sequence[ReturnView]
-
-    @property
-    def standings(self) -> dict[Standing, int]:
-        """Number of returns by standing, in reading order, those that occur."""
-        counts = Counter(found.standing for found in self.returns)
-        return {standing: counts[standing] for standing in Standing if counts[standing]}
-
-    @property
-    def photo_statuses(self) -> dict[PhotoStatus, int]:
-        """Number of photos by status, those that occur."""
-        counts = Counter(photo.status for found in self.returns for photo in found.photos)
-        return {status: counts[status] for status in PhotoStatus if counts[status]}
-
-    @property
-    def photo_count(self) -> int:
-        """Photos of all returns."""
-        return sum(len(found.photos) for found in self.returns)
-
-
-def in_reading_order(returns: Sequence[ReturnView]) -> list[ReturnView]:
-    """Most urgent first: by standing, then by score from high to low, then by name."""
-    order = {standing: place for place, standing in enumerate(Standing)}
-    return sorted(returns, key=lambda found: (order[found.standing], -(found.score or 0), found.set_key))
+    totals: Totals
+    returns: Iterable[ReturnView]

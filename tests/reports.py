@@ -1,5 +1,6 @@
 """A report for tests: every standing, and every kind of photo."""
 
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ from core.errors import Refusal
 from core.photos.usability import Unusable
 from core.policy import Policy
 from core.verdict import PhotoEvidence, decide
-from reports.view import PhotoView, Report, ReturnView, Standing, in_reading_order
+from reports.view import PhotoView, Report, ReturnView, Standing, Totals
 
 POLICY = Policy(damaged_at=0.62, clear_below=0.35)
 MADE_AT = datetime(2026, 11, 20, 17, 40, tzinfo=UTC)
@@ -68,7 +69,23 @@ def sample_report() -> Report:
         waiting(keys["AP-092"], Standing.FAILED, *photos("AP-092", None), note="given up after 5 attempts"),
         waiting(keys["AP-093"], Standing.OPEN, *photos("AP-093", None)),
     ]
-    return Report("demo", "walkaround-resnet50", MADE_AT, in_reading_order(returns))
+    return report_of(*returns)
+
+
+def report_of(*returns: ReturnView) -> Report:
+    """A report of these returns."""
+    order = list(Standing)
+    chosen = sorted(returns, key=lambda found: (order.index(found.standing), -(found.score or 0), found.set_key))
+    photos = [photo for found in returns for photo in found.photos]
+    standings = Counter(found.standing for found in returns)
+    statuses = Counter(photo.status for photo in photos)
+    totals = Totals(
+        standings={standing: standings[standing] for standing in Standing if standings[standing]},
+        photo_statuses={status: statuses[status] for status in PhotoStatus if statuses[status]},
+        pictures=sum(photo.status in (PhotoStatus.OK, PhotoStatus.UNUSABLE) for photo in photos),
+        heat_maps=any(photo.heatmap is not None for photo in photos),
+    )
+    return Report("demo", "walkaround-resnet50", MADE_AT, totals, chosen)
 
 
 _VEHICLES = {

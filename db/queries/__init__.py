@@ -5,7 +5,7 @@ from db.queries.refused_photos import RefusedPhoto, photos_refused_by_store, set
 from db.queries.registered_models import VersionRow, find_version, model_by_id, model_versions, serving_models
 from db.queries.replayable import Replayable, ReplayFilter, replayable
 from db.queries.review_history import latest_review, recorded_reviews, review_lines
-from db.queries.set_photos import PhotoReport, photos_in_bucket, photos_of, photos_of_sets
+from db.queries.set_photos import PhotoReport, photos_of, photos_of_sets
 from db.queries.state import (
     Backlog,
     BacklogFigures,
@@ -60,7 +60,6 @@ __all__ = [
     "latest_review",
     "model_by_id",
     "model_versions",
-    "photos_in_bucket",
     "photos_of",
     "photos_of_sets",
     "photos_refused_by_store",

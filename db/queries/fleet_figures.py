@@ -41,7 +41,7 @@ class ReturnBrief:
 
 
 @snapshot
-def labels_by_minute(session: Session, wanted: ReportFilter) -> list[tuple[datetime, str, int]]:
+def labels_by_minute(session: Session, report_filter: ReportFilter) -> list[tuple[datetime, str, int]]:
     """(a minute, a status, how many returns came back in it and have that status), fine enough for any time zone."""
     view = _standing.c
     if session.get_bind().dialect.name == "postgresql":
@@ -49,33 +49,36 @@ def labels_by_minute(session: Session, wanted: ReportFilter) -> list[tuple[datet
     else:
         minute = func.substr(view.returned_at, 1, 16).concat(":00.000000Z")
     rows = session.execute(
-        select(minute, view.status, func.count()).where(*_chosen(wanted)).group_by(minute, view.status)
+        select(minute, view.status, func.count()).where(*_chosen(report_filter)).group_by(minute, view.status)
     )
     return [(_moment(moment), status, count) for moment, status, count in rows]
 
 
 @snapshot
-def waiting_ages(session: Session, wanted: ReportFilter, now: datetime) -> list[float]:
+def waiting_ages(session: Session, report_filter: ReportFilter, now: datetime) -> list[float]:
     """For each return without a verdict the seconds since its last change, regardless of the period."""
     view = _standing.c
-    rows = session.scalars(select(view.last_change_at).where(view.status.in_(_WAITING), *_of_fleet(wanted)))
+    rows = session.scalars(select(view.last_change_at).where(view.status.in_(_WAITING), *_of_fleet(report_filter)))
     return [(now - changed).total_seconds() for changed in rows]
 
 
 @snapshot
-def decided_scores(session: Session, wanted: ReportFilter) -> list[tuple[float, bool]]:
+def decided_scores(session: Session, report_filter: ReportFilter) -> list[tuple[float, bool]]:
     """(the active model's score, whether a person called it damaged) of each return that a person decided."""
     view = _standing.c
     rows = session.execute(
         select(view.score, view.label).where(
-            view.decided_by == "person", view.label != Label.UNDECIDED.value, view.score.is_not(None), *_chosen(wanted)
+            view.decided_by == "person",
+            view.label != Label.UNDECIDED.value,
+            view.score.is_not(None),
+            *_chosen(report_filter),
         )
     )
     return [(score, label == Label.DAMAGED) for score, label in rows]
 
 
 @snapshot
-def most_damaged(session: Session, wanted: ReportFilter, limit: int) -> list[ReturnBrief]:
+def most_damaged(session: Session, report_filter: ReportFilter, limit: int) -> list[ReturnBrief]:
     """The latest damaged return of each vehicle that has one; the vehicles with the highest scores first."""
     view = _standing.c
     place = func.row_number().over(
@@ -83,7 +86,7 @@ def most_damaged(session: Session, wanted: ReportFilter, limit: int) -> list[Ret
     )
     damaged = (
         select(view.set_id, view.fleet, view.vehicle_ref, view.score, place.label("place"))
-        .where(view.label == Label.DAMAGED.value, view.model_id.is_not(None), *_chosen(wanted))
+        .where(view.label == Label.DAMAGED.value, view.model_id.is_not(None), *_chosen(report_filter))
         .subquery()
         .c
     )
@@ -123,17 +126,21 @@ def _briefs(session: Session, set_ids: Sequence[int]) -> list[ReturnBrief]:
     return [found[set_id] for set_id in set_ids if set_id in found]
 
 
-def _of_fleet(wanted: ReportFilter) -> list[ColumnElement[bool]]:
+def _of_fleet(report_filter: ReportFilter) -> list[ColumnElement[bool]]:
     view = _standing.c
-    equal = ((view.bucket, wanted.bucket), (view.fleet, wanted.fleet), (view.vehicle_ref, wanted.vehicle))
+    equal = (
+        (view.bucket, report_filter.bucket),
+        (view.fleet, report_filter.fleet),
+        (view.vehicle_ref, report_filter.vehicle),
+    )
     return [found == value for found, value in equal if value is not None]
 
 
-def _chosen(wanted: ReportFilter) -> list[ColumnElement[bool]]:
+def _chosen(report_filter: ReportFilter) -> list[ColumnElement[bool]]:
     view = _standing.c
-    since = [view.returned_at >= wanted.since] if wanted.since is not None else []
-    until = [view.returned_at < wanted.until] if wanted.until is not None else []
-    return [*_of_fleet(wanted), *since, *until]
+    since = [view.returned_at >= report_filter.since] if report_filter.since is not None else []
+    until = [view.returned_at < report_filter.until] if report_filter.until is not None else []
+    return [*_of_fleet(report_filter), *since, *until]
 
 
 def _moment(value: datetime | str) -> datetime:

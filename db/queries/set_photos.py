@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, and_, select
 from sqlalchemy.orm import Session
 
 from core.domain import AbsenceReason, PhotoStatus
 from core.errors import Refusal
 from core.model.heatmap import decode_heatmap
-from db.models import Photo, PhotoSet, Prediction, Vehicle
+from db.models import Photo, Prediction
 from db.photo_rows import prediction_that_counts
 from db.session import snapshot
 
@@ -47,24 +47,16 @@ def photos_of_sets(session: Session, set_ids: Sequence[int], model_id: int) -> d
     return _by_set(session, _current(model_id).where(Photo.set_id.in_(set_ids)))
 
 
-@snapshot
-def photos_in_bucket(
-    session: Session, bucket: str, model_id: int, fleet: str | None = None, vehicle: str | None = None
-) -> dict[int, list[PhotoReport]]:
-    """The same of all the bucket's sets, or those of one fleet or vehicle, in one query."""
-    query = _current(model_id).join(PhotoSet, PhotoSet.id == Photo.set_id).where(PhotoSet.bucket == bucket)
-    wanted = ((Vehicle.fleet, fleet), (Vehicle.vehicle_ref, vehicle))
-    conditions: list[ColumnElement[bool]] = [column == value for column, value in wanted if value is not None]
-    if conditions:
-        query = query.join(Vehicle, Vehicle.id == PhotoSet.vehicle_id).where(*conditions)
-    return _by_set(session, query)
+def is_current() -> ColumnElement[bool]:
+    """Whether a photo is one of its set's current content, and no companion."""
+    return and_(~Photo.superseded, Photo.reason.is_distinct_from(Refusal.COMPANION.value))
 
 
 def _current(model_id: int) -> Select[tuple[Photo, Prediction]]:
     return (
         select(Photo, Prediction)
         .outerjoin(Prediction, prediction_that_counts(model_id))
-        .where(~Photo.superseded, Photo.reason.is_distinct_from(Refusal.COMPANION.value))
+        .where(is_current())
         .order_by(Photo.object_key)
     )
 

@@ -1,18 +1,18 @@
 """Any reporting view as a table: its columns typed, its rows filtered by fleet, vehicle and time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnClause, ColumnElement, Date, TableClause, column, select, table, text
+from sqlalchemy import Boolean, ColumnClause, ColumnElement, Date, Row, TableClause, column, select, table, text
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeEngine
 
 from core.errors import SettingsInvalid
 from db.dialect import Json, UtcDateTime
-from db.session import snapshot
+from db.session import Sessions, StreamedRows, snapshot
 from db.views import VIEWS, view_comment
 
 # What a report's dates are compared with: the first of these that it has.
@@ -39,12 +39,15 @@ class ReportFilter:
 
 @dataclass(frozen=True, slots=True)
 class ReportTable:
-    """A report's rows. Values are str, int, float, bool, date, aware datetime, a JSON document, or None."""
+    """A report's rows, read anew in each iteration, a page at a time.
+
+    Values are str, int, float, bool, date, aware datetime, a JSON document, or None.
+    """
 
     name: str
     comment: str
     columns: tuple[str, ...]
-    rows: Sequence[tuple[Any, ...]]
+    rows: Iterable[tuple[Any, ...]]
 
 
 def report_names() -> tuple[str, ...]:
@@ -52,20 +55,19 @@ def report_names() -> tuple[str, ...]:
     return VIEWS
 
 
-@snapshot
-def report_table(session: Session, name: str, wanted: ReportFilter, limit: int | None = None) -> ReportTable:
+def report_table(sessions: Sessions, name: str, report_filter: ReportFilter, limit: int | None = None) -> ReportTable:
     """The report's rows, the latest first where they have a time; at most `limit`.
 
     Raises `SettingsInvalid` for a report that does not exist, or has not what its rows are to be filtered by.
     """
     if name not in VIEWS:
         raise SettingsInvalid(f"there is no report {name!r}; there are {', '.join(VIEWS)}")
-    view = _described(session, name)
-    query = select(*view.c).where(*_conditions(name, view, wanted)).order_by(*_order(view)).limit(limit)
-    rows = [tuple(_plain(value) for value in row) for row in session.execute(query)]
-    return ReportTable(name, view_comment(name), tuple(view.c.keys()), rows)
+    view = _described(sessions, name)
+    query = select(*view.c).where(*_conditions(name, view, report_filter)).order_by(*_order(view)).limit(limit)
+    return ReportTable(name, view_comment(name), tuple(view.c.keys()), StreamedRows(sessions, query, _plain_row))
 
 
+@snapshot
 def _described(session: Session, name: str) -> TableClause:
     """The view with its columns as the database has them now."""
     names = session.execute(text(f"SELECT * FROM {name} LIMIT 0")).keys()  # noqa: S608  (one of our own names)
@@ -83,21 +85,25 @@ def _type(name: str) -> TypeEngine[Any] | None:
     return Json if name == "reasons" else None
 
 
-def _conditions(name: str, view: TableClause, wanted: ReportFilter) -> list[ColumnElement[bool]]:
+def _conditions(name: str, view: TableClause, report_filter: ReportFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
-    if wanted.bucket is not None and "bucket" in view.c:
-        conditions.append(view.c.bucket == wanted.bucket)
+    if report_filter.bucket is not None and "bucket" in view.c:
+        conditions.append(view.c.bucket == report_filter.bucket)
     for option, found, value in (
-        ("--fleet", "fleet", wanted.fleet),
-        ("--vehicle", "vehicle_ref", wanted.vehicle),
+        ("--fleet", "fleet", report_filter.fleet),
+        ("--vehicle", "vehicle_ref", report_filter.vehicle),
     ):
         if value is not None:
             conditions.append(_required(name, view, option, found) == value)
-    if wanted.first_day is None and wanted.last_day is None:
+    if report_filter.first_day is None and report_filter.last_day is None:
         return conditions
     when = next((found for found in _WHEN if found in view.c), "")
     moment = _required(name, view, "--since or --until", when)
-    first, last = (wanted.first_day, wanted.last_day) if when == "day" else (wanted.since, wanted.until)
+    first, last = (
+        (report_filter.first_day, report_filter.last_day)
+        if when == "day"
+        else (report_filter.since, report_filter.until)
+    )
     if first is not None:
         conditions.append(moment >= first)
     if last is not None:
@@ -118,5 +124,5 @@ def _order(view: TableClause) -> list[ColumnElement[Any]]:
     return [*latest, *list(view.c)[:2]]
 
 
-def _plain(value: Any) -> Any:
-    return float(value) if isinstance(value, Decimal) else value
+def _plain_row(row: Row[Any]) -> tuple[Any, ...]:
+    return tuple(float(value) if isinstance(value, Decimal) else value for value in row)

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from importlib.resources import files
 from itertools import takewhile
 
-from jinja2 import Environment, StrictUndefined
 from sqlalchemy import Connection
 
 from core.reasons import Rule
@@ -53,12 +52,14 @@ _FUNCTIONS: dict[str, dict[str, Callable[..., str]]] = {
         "utc_day": "substr({0}, 1, 10)".format,
     },
 }
-_FILES = Environment(undefined=StrictUndefined, keep_trailing_newline=True)  # noqa: S701  (SQL, never shown as HTML)
 
 
 def view_query(name: str, dialect: str) -> str:
     """The SELECT behind the view `name`, as its file has it, written for `dialect`."""
-    return _FILES.from_string(_source(name)).render(
+    from jinja2 import Environment, StrictUndefined  # noqa: PLC0415  (only an upgrade makes views)
+
+    files = Environment(undefined=StrictUndefined, keep_trailing_newline=True)  # noqa: S701  (SQL, never shown as HTML)
+    return files.from_string(_source(name)).render(
         _FUNCTIONS[dialect], clear_but_for_loss=Rule.CLEAR_BUT_FOR_LOSS.value
     )
 

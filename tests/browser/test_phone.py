@@ -1,7 +1,6 @@
 """Every page at a phone's width, with names as long as people make them: nothing scrolls sideways, nothing is cut."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,7 @@ from reports.html import write_html
 from reports.pictures import Picture
 from tests.browser.test_fleet_page import fleet_page
 from tests.browser.test_report_page import CHROMIUM, picture
-from tests.reports import MADE_AT, POLICY, decided, photo, sample_report
+from tests.reports import MADE_AT, POLICY, decided, photo, report_of, sample_report
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt install chromium")
 LONG = "UNBROKEN" * 12
@@ -32,7 +31,7 @@ TAKEN = Picture(picture(60), 320, 240, picture(200))
 def write_report(path: Path) -> None:
     report = sample_report()
     long = decided(f"returns/f/{LONG}/r/", photo(LONG + ".jpg", 0.9))
-    write_html(path, replace(report, returns=[*report.returns, long]), lambda wanted: [TAKEN] * len(wanted))
+    write_html(path, report_of(*report.returns, long), lambda wanted: [TAKEN] * len(wanted))
 
 
 def write_fleet(path: Path) -> None:

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from reports.html import write_html
 from reports.pictures import Picture
-from tests.reports import decided, photo, sample_report
+from tests.reports import decided, photo, report_of, sample_report
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt install chromium")
@@ -43,7 +43,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
         "returns/f/" + "UNBROKEN" * 12 + "/r/", photo("a-very-long-file-name-from-a-phone" * 3 + ".jpg", 0.9)
     )
     report = sample_report()
-    report = replace(report, store="s3://" + "bucket-name" * 12, returns=[*report.returns, long])
+    report = replace(report_of(*report.returns, long), store="s3://" + "bucket-name" * 12)
     write_html(path, report, lambda wanted: [replace(taken, heat=taken.heat if heat else None) for _, heat in wanted])
     return path.as_uri()
 

@@ -1,13 +1,19 @@
 """The JSON that programs read: its names are a promise."""
 
 import json
+from typing import Any
 
-from reports.document import to_document, to_json
-from tests.reports import sample_report
+from reports.document import json_pieces
+from reports.view import Report
+from tests.reports import report_of, sample_report
+
+
+def to_document(report: Report) -> Any:
+    return json.loads("".join(json_pieces(report)))
 
 
 def test_a_return_has_the_promised_names() -> None:
-    document = json.loads(to_json(sample_report()))
+    document = to_document(sample_report())
 
     promised = {"set_key", "fleet", "vehicle", "label", "score", "photos"}
     assert all(promised <= found.keys() for found in document["returns"])
@@ -37,3 +43,9 @@ def test_photos_are_in_key_order() -> None:
     for found in to_document(sample_report())["returns"]:
         keys = [photo["key"] for photo in found["photos"]]
         assert keys == sorted(keys)
+
+
+def test_the_pieces_are_one_indented_document() -> None:
+    for report in (sample_report(), report_of()):
+        text = "".join(json_pieces(report))
+        assert text == json.dumps(json.loads(text), indent=2, ensure_ascii=False) + "\n"

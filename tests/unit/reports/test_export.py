@@ -12,7 +12,7 @@ import pytest
 
 from core.errors import SettingsInvalid
 from db.queries.tables import ReportTable
-from reports.export import duration, shown, shown_columns, shown_rows, table_json, to_csv, write_parquet
+from reports.export import csv_pieces, duration, json_pieces, shown, shown_columns, shown_rows, write_parquet
 
 AT = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)
 TABLE = ReportTable(
@@ -28,7 +28,7 @@ RIGA = ZoneInfo("Europe/Riga")
 
 
 def test_csv_holds_every_value() -> None:
-    rows = list(csv.reader(StringIO(to_csv(TABLE))))
+    rows = list(csv.reader(StringIO("".join(csv_pieces(TABLE)))))
     assert rows[0] == list(TABLE.columns)
     assert rows[1] == ['har, "bour"', "1", "2026-11-22", "2026-11-22T23:30:00+00:00", "0.25", "true", '{"rule":"ä"}']
     assert rows[2] == ["'=1+1", "2", "", "", "", "", ""]
@@ -38,13 +38,13 @@ def test_csv_holds_every_value() -> None:
 def test_no_csv_cell_is_a_formula_of_a_spreadsheet(start: str) -> None:
     """Names of fleets and vehicles are chosen by whoever uploads."""
     table = ReportTable("r", "A row.", ("fleet", "score"), [(f'{start}HYPERLINK("http:evil")', -0.5)])
-    (_, (fleet, score)) = csv.reader(StringIO(to_csv(table), newline=""))
+    (_, (fleet, score)) = csv.reader(StringIO("".join(csv_pieces(table)), newline=""))
     assert fleet == f'\'{start}HYPERLINK("http:evil")'
     assert score == "-0.5", "a number stays one"
 
 
 def test_json_names_every_value() -> None:
-    found = json.loads(table_json(TABLE))
+    found = json.loads("".join(json_pieces(TABLE)))
     assert found["report"] == "fleet_day"
     assert found["rows"][0] == {
         "fleet": 'har, "bour"',

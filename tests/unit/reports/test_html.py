@@ -14,7 +14,7 @@ from reports.html import MAX_PICTURES, html, write_html
 from reports.page import RenderThumbnails
 from reports.pictures import Picture
 from reports.view import PhotoView, Report
-from tests.reports import decided, photo, sample_report
+from tests.reports import decided, photo, report_of, sample_report
 
 PICTURE = Picture(b"jpeg", 320, 240)
 
@@ -117,7 +117,7 @@ def test_over_the_cap_the_urgent_returns_keep_their_pictures_and_the_page_says_s
     assert "Pictures of 5 of 14 photos" in text
     assert [key.split("/")[2] for key, _ in camera.asked] == ["HB-311"] * 2 + ["HB-204"] * 3
     assert text.count("HB-204, ") == 3
-    assert len(re.findall(r"<span( title=.*)?>0[1-4]\.jpg", text)) == sample_report().photo_count
+    assert len(re.findall(r"<span( title=.*)?>0[1-4]\.jpg", text)) == sample_report().totals.photos
 
 
 def test_under_the_cap_nothing_is_said_of_it() -> None:
@@ -126,7 +126,7 @@ def test_under_the_cap_nothing_is_said_of_it() -> None:
 
 def test_names_from_the_store_are_text_and_never_markup() -> None:
     evil = decided('returns/<i>/"><script>alert(1)<script>/r/', photo("<img src=x onerror=alert(1)>.jpg", 0.9))
-    text = page(replace(sample_report(), store="<b>bucket</b>", returns=[evil]))
+    text = page(replace(report_of(evil), store="<b>bucket</b>"))
 
     assert [tag for tag, _ in Tags(text).tags if tag == "script"] == ["script"]
     assert not [tag for tag, attributes in Tags(text).tags if "onerror" in attributes]
@@ -161,7 +161,7 @@ def test_a_written_page_replaces_the_old_one_and_can_be_read_by_others(tmp_path:
     path = tmp_path / "out" / "report.html"
 
     write_html(path, sample_report(), Camera())
-    write_html(path, replace(sample_report(), returns=[]), Camera())
+    write_html(path, report_of(), Camera())
 
     assert "No returns to show." in path.read_text("utf-8")
     assert path.stat().st_mode & 0o044 == 0o044

@@ -1,14 +1,13 @@
 """The terminal table: whole at 80 and 120 columns, and readable without colour."""
 
 import io
-from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from reports.table import print_table
 from reports.view import Report
-from tests.reports import decided, photo, sample_report
+from tests.reports import decided, photo, report_of, sample_report
 
 
 def printed(report: Report, width: int, *, colour: bool = False) -> str:
@@ -50,17 +49,17 @@ def test_a_wide_table_says_why_and_a_narrow_one_names_the_worst_photo() -> None:
 
 
 def test_fleet_and_return_are_left_out_where_the_layout_has_none() -> None:
-    report = replace(sample_report(), returns=[decided("returns/default/KA-1/1/", photo("1.jpg", 0.2))])
+    report = report_of(decided("returns/default/KA-1/1/", photo("1.jpg", 0.2)))
 
     assert "Fleet" not in printed(report, 80)
     assert "Return" not in printed(report, 80).splitlines()[0]
 
 
 def test_markup_in_a_name_is_shown_and_not_obeyed() -> None:
-    report = replace(sample_report(), returns=[decided("returns/f/[red]X/1/", photo("1.jpg", 0.2))])
+    report = report_of(decided("returns/f/[red]X/1/", photo("1.jpg", 0.2)))
 
     assert "[red]X" in printed(report, 80)
 
 
 def test_no_returns_is_said() -> None:
-    assert printed(replace(sample_report(), returns=[]), 80) == "No returns.\n"
+    assert printed(report_of(), 80) == "No returns.\n"
