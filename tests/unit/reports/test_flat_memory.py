@@ -12,7 +12,7 @@ from core.domain import SetRef, StoredObject
 from db.models import Prediction
 from db.queries.tables import ReportFilter, report_table
 from db.session import Sessions, make_engine, make_sessions, upgrade
-from db.transactions import Arrival, take_in
+from db.transactions import SetListing, record_new_sets
 from reports import json_pieces, read_report
 from reports.export import csv_pieces
 from reports.export import json_pieces as table_json_pieces
@@ -31,7 +31,7 @@ def fill(folder: Path, photos: int) -> Sessions:
     model_id = register(sessions)
     keys = [f"returns/f/v{number:06}/1/" for number in range(photos // PHOTOS_PER_RETURN)]
     for first in range(0, len(keys), 250):
-        take_in(sessions, BUCKET, [arrival(key) for key in keys[first : first + 250]], None, NOW)
+        record_new_sets(sessions, BUCKET, [set_listing(key) for key in keys[first : first + 250]], None, NOW)
     heatmap = bytes(2 * 28 * 28)
     prediction = {"model_id": model_id, "probability": 0.1, "logit": -2.0, "created_at": NOW}
     shape = {"heatmap": heatmap, "heatmap_rows": 28, "heatmap_columns": 28}
@@ -42,12 +42,12 @@ def fill(folder: Path, photos: int) -> Sessions:
     return sessions
 
 
-def arrival(set_key: str) -> Arrival:
+def set_listing(set_key: str) -> SetListing:
     _, fleet, vehicle, return_ref, _ = set_key.split("/")
     photos = [
         StoredObject(f"{set_key}{name}.jpg", 1, "e", NOW - timedelta(hours=1)) for name in range(PHOTOS_PER_RETURN)
     ]
-    return Arrival(SetRef(fleet, vehicle, return_ref, set_key), photos, MARKED, None)
+    return SetListing(SetRef(fleet, vehicle, return_ref, set_key), photos, MARKED, None)
 
 
 @pytest.fixture(scope="module")

@@ -1,38 +1,63 @@
-"""Every return with its status, each column in its place, on both databases."""
+"""Returns in pages, each column in its place, and their counts, on both databases."""
 
 from core.completeness import Completeness
-from core.domain import ClosedBy
-from db.queries.returns import ReturnRow, returns
+from core.domain import ClosedBy, PhotoStatus
+from db.queries.returns import ReturnChoice, ReturnRow, ordered_returns, return_counts, returns_by_id
 from db.session import Sessions
 from db.transactions import bury
-from tests.photo_sets import BUCKET, OPEN, arrive, judge, must_claim, register, set_ref, stored
+from tests.photo_sets import BUCKET, NOW, arrive, judge, must_claim, register, set_ref, stored
 
 FIRST, SECOND, THIRD = set_ref(1), set_ref(2, "airport", "r2"), set_ref(3)
+EVERYTHING = ReturnChoice(BUCKET)
 
 
-def test_returns_come_in_key_order_with_why_they_stand_so(sessions: Sessions) -> None:
+def three_returns(sessions: Sessions) -> tuple[int, list[int]]:
+    """The model's id, and returns: clear, damaged with a quarantined photo, and pending."""
+    model = register(sessions)
+    works = [arrive(sessions, ref, stored(ref, "a", "b")).opened[0] for ref in (FIRST, SECOND, THIRD)]
+    judge(sessions, works[0], 0.1)
+    judge(sessions, works[1], 0.9, b=PhotoStatus.QUARANTINED)
+    return model, [work.set_id for work in works]
+
+
+def test_returns_come_by_status_and_then_by_score(sessions: Sessions) -> None:
+    _, (clear, damaged, pending) = three_returns(sessions)
+    order = ["damaged", "pending", "clear"]
+    assert list(ordered_returns(sessions, EVERYTHING, order)) == [damaged, pending, clear]
+    assert list(ordered_returns(sessions, EVERYTHING, order[::-1])) == [clear, pending, damaged]
+
+
+def test_returns_are_those_of_a_bucket_a_fleet_or_a_vehicle(sessions: Sessions) -> None:
+    model, (clear, damaged, pending) = three_returns(sessions)
+    for choice, chosen in (
+        (ReturnChoice(BUCKET, fleet="airport"), {damaged}),
+        (ReturnChoice(BUCKET, vehicle=FIRST.vehicle), {clear}),
+        (ReturnChoice("other"), set()),
+    ):
+        assert set(ordered_returns(sessions, choice, ["damaged"])) == chosen
+        assert sum(return_counts(sessions, choice, model).returns.values()) == len(chosen)
+    assert returns_by_id(sessions, [pending, 12345]).keys() == {pending}
+
+
+def test_counts_are_of_all_photos(sessions: Sessions) -> None:
+    model, _ = three_returns(sessions)
+    counts = return_counts(sessions, EVERYTHING, model)
+    assert counts.returns == {"damaged": 1, "pending": 1, "clear": 1}
+    assert counts.photos == {PhotoStatus.OK: 3, PhotoStatus.QUARANTINED: 1, PhotoStatus.SEEN: 2}
+    assert (counts.pictures, counts.heat_maps) == (3, True)
+
+
+def test_every_column_is_in_its_place(sessions: Sessions) -> None:
     register(sessions)
     judged = arrive(sessions, FIRST, stored(FIRST, "a"), Completeness(ClosedBy.QUIET, note="a note"))
     judge(sessions, judged.opened[0], 0.9)
-    broken = arrive(sessions, SECOND, stored(SECOND, "a"))
-    bury(sessions, must_claim(sessions, broken.opened[0]), "the model broke")
-    waiting = arrive(sessions, THIRD, stored(THIRD, "a"), OPEN)
-    expected = [
-        ReturnRow(broken.set_id, SECOND.set_key, "airport", "V-002", "r2", "failed", "marker", None, "the model broke"),
-        ReturnRow(
-            judged.set_id,
-            FIRST.set_key,
-            "harbour",
-            "V-001",
-            "2026-11-20",
-            "damaged",
-            "quiet",
-            "a note",
-            None,
-        ),
-        ReturnRow(waiting.set_id, THIRD.set_key, "harbour", "V-003", "2026-11-20", "open", None, None, None),
-    ]
-    assert returns(sessions, BUCKET) == expected
-    assert returns(sessions, BUCKET, "harbour") == expected[1:]
-    assert returns(sessions, BUCKET, vehicle="V-003") == expected[2:]
-    assert returns(sessions, "other") == []
+    failed = arrive(sessions, SECOND, stored(SECOND, "a"))
+    bury(sessions, must_claim(sessions, failed.opened[0]), "the model broke")
+    rows = returns_by_id(sessions, [judged.set_id, failed.set_id])
+    expected = (SECOND.set_key, "airport", "V-002", "r2", "failed", "marker", None, "the model broke", *[None] * 4)
+    assert rows[failed.set_id] == ReturnRow(failed.set_id, *expected)
+    row = rows[judged.set_id]
+    assert (row.status, row.closed_by, row.note, row.score) == ("damaged", "quiet", "a note", 0.9)
+    assert (row.decided_by, row.judged_at) == ("model", NOW)
+    assert row.reasons is not None
+    assert row.reasons["score"] == 0.9

@@ -5,7 +5,7 @@ import numpy as np
 from core.domain import AbsenceReason, PhotoStatus
 from db import queries
 from db.session import Sessions
-from tests.photo_sets import BUCKET, arrive, judge, register, set_ref, stored
+from tests.photo_sets import arrive, judge, register, set_ref, stored
 
 FIRST, SECOND = set_ref(1), set_ref(2, "airport")
 
@@ -27,14 +27,10 @@ def test_a_photo_comes_with_what_the_model_said_and_its_heat_map(sessions: Sessi
     assert (refused.status, refused.reason, refused.probability) == (PhotoStatus.QUARANTINED, "corrupt", None)
 
 
-def test_photos_of_several_sets_of_a_fleet_and_of_a_vehicle(sessions: Sessions) -> None:
+def test_photos_of_several_sets_come_in_one_query(sessions: Sessions) -> None:
     model = register(sessions)
     ids = [arrive(sessions, ref, stored(ref, "a")).set_id for ref in (FIRST, SECOND)]
     assert queries.photos_of_sets(sessions, ids, model).keys() == set(ids)
-    assert queries.photos_in_bucket(sessions, BUCKET, model).keys() == set(ids)
-    assert queries.photos_in_bucket(sessions, BUCKET, model, "airport").keys() == {ids[1]}
-    assert queries.photos_in_bucket(sessions, BUCKET, model, vehicle="V-001").keys() == {ids[0]}
-    assert queries.photos_in_bucket(sessions, "other", model) == {}
 
 
 def test_a_photo_that_is_gone_is_shown_as_it_was_seen(sessions: Sessions) -> None:
