@@ -54,10 +54,23 @@ def test_every_column_is_in_its_place(sessions: Sessions) -> None:
     failed = arrive(sessions, SECOND, stored(SECOND, "a"))
     bury(sessions, must_claim(sessions, failed.opened[0]), "the model broke")
     rows = returns_by_id(sessions, [judged.set_id, failed.set_id])
-    expected = (SECOND.set_key, "airport", "V-002", "r2", "failed", "marker", None, "the model broke", *[None] * 4)
-    assert rows[failed.set_id] == ReturnRow(failed.set_id, *expected)
+    assert rows[failed.set_id] == ReturnRow(
+        set_id=failed.set_id,
+        set_key=SECOND.set_key,
+        fleet="airport",
+        vehicle="V-002",
+        return_ref="r2",
+        status="failed",
+        closed_by="marker",
+        note=None,
+        last_error="the model broke",
+        score=None,
+        reasons=None,
+        decided_by=None,
+        judged_at=None,
+    )
     row = rows[judged.set_id]
     assert (row.status, row.closed_by, row.note, row.score) == ("damaged", "quiet", "a note", 0.9)
     assert (row.decided_by, row.judged_at) == ("model", NOW)
     assert row.reasons is not None
-    assert row.reasons["score"] == 0.9
+    assert row.reasons["rule"]
