@@ -16,8 +16,8 @@ from PIL import Image
 from core.errors import PhotoRefused, Refusal
 
 _ZEROS = bytes(8)  # most photos have none in a row
-# The bytes at a stream's end without which no whole file can be decoded: the last ones may be padding.
-_NEEDED = {b"VP8 ": 8, b"VP8L": 4, b"ALPH": 4}
+_KINDS = (b"VP8 ", b"VP8L", b"ALPH")
+_VP8_NEEDED = 8  # bytes at a stream's end: encoders add up to four that decoding does not need
 _SHORTEST = 64  # a VP8 stream shorter than this may hold nothing that is needed: where all blocks are plain
 
 
@@ -52,7 +52,7 @@ def _streams(data: bytes) -> Iterator[_Stream]:
             coefficients = start + 10 + (_vp8_tag(data, start) >> 5)
             yield _Stream(kind, start, start, min(coefficients, end))
             yield _Stream(kind, start, coefficients, end)
-        elif kind in _NEEDED:
+        elif kind in _KINDS:
             yield _Stream(kind, start, start, end)
         position = start + size + size % 2
 
@@ -64,9 +64,10 @@ def _vp8_tag(data: bytes, start: int) -> int:
 
 def _shortened(data: bytes, stream: _Stream) -> bytes:
     """The file without the stream's last bytes, and with sizes that fit."""
-    removed = _NEEDED[stream.kind]
-    head = bytearray(data[: stream.end - removed])
     size = int.from_bytes(data[stream.chunk - 4 : stream.chunk], "little")
+    # Lossless data needs its last byte. What is left is even, for libwebp also reads the byte that pads an odd chunk.
+    removed = _VP8_NEEDED if stream.kind == b"VP8 " else 2 - size % 2
+    head = bytearray(data[: stream.end - removed])
     rest = data[stream.end : stream.chunk + size]
     head[stream.chunk - 4 : stream.chunk] = (size - removed).to_bytes(4, "little")
     if stream.kind == b"VP8 " and stream.start == stream.chunk:
