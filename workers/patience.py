@@ -80,10 +80,12 @@ class PatientScheduler(RedBeatScheduler):  # type: ignore[misc]  # RedBeat has n
                 super().setup_schedule()
                 self._written = True
             pause = float(super().tick(*args, **kwargs))
-        except LockError:  # it expired while the broker was away: another beat may have it now
+        except LockError:  # it expired while the broker was away, or the broker came back empty
             self.lock = None
+            self._written = False
             return 0.0
         except (RedisError, SchedulingError) as error:
+            self._written = False
             pause, self._pause_s = self._pause_s, min(2 * self._pause_s, LONGEST_PAUSE_S)
             log.warning("waiting_for_broker", problem=str(error), again_in_seconds=pause)
             return pause

@@ -98,6 +98,19 @@ class TestScheduler:
             scheduler.tick()
             assert client.exists(scheduler.lock_key)
 
+    def test_a_broker_that_comes_back_empty_is_given_the_schedule_again(
+        self, scheduler: PatientScheduler, broker: Broker
+    ) -> None:
+        scheduler.tick()
+        with Redis(port=broker.port) as client:
+            schedule = scheduler.app.redbeat_conf.schedule_key
+            entries = client.zcard(schedule)
+            assert entries
+            client.flushall()
+            scheduler.tick()
+            scheduler.tick()
+            assert client.zcard(schedule) == entries
+
     def test_a_broker_that_goes_is_waited_for_longer_each_time(
         self, scheduler: PatientScheduler, broker: Broker
     ) -> None:
