@@ -10,7 +10,7 @@ from workers.health import Progress
 
 
 def consume() -> None:
-    """Read S3 events from the SQS queue of WALKAROUND_SQS_QUEUE_URL and ingest the sets they speak of.
+    """Read S3 events from the SQS queue of WALKAROUND_SQS_QUEUE_URL and ingest the returns that they name.
 
     Example: `walkaround consume`
     """

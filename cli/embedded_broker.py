@@ -1,4 +1,4 @@
-"""A Valkey server that ends with whoever started it, however that ends: `python -m cli.embedded_broker`.
+"""A Valkey server that ends with the process that started it, even a killed one: `python -m cli.embedded_broker`.
 
 It prints its address and serves until its standard input is closed: the kernel does that for a starter that is killed.
 """

@@ -27,7 +27,7 @@ PAGE = 1000  # rows of one table: its columns are as wide as they need
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a report goes; as a table to the terminal where nothing else is asked for."""
+    """Where a report is written to: a table in the terminal unless something else is chosen."""
 
     as_json: bool = False
     as_csv: bool = False
@@ -147,7 +147,7 @@ def _write_html(context: Context, table: ReportTable, report_filter: ReportFilte
         fleet=fleet,
         facts=facts,
         notes=(),
-        sections=[Section("Vehicles most suspected of damage", fleet.vehicles, "No return stands damaged.")],
+        sections=[Section("Vehicles most suspected of damage", fleet.vehicles, "No return is damaged.")],
         tables=[table],
         photos=photos_of(context, [found.set_id for found in fleet.vehicles]),
         table_first=True,

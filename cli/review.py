@@ -41,7 +41,7 @@ def add(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Record a decision on a return. It stands before the model's, whatever is rescored later.
+    """Record a decision on a return. It counts before the model's verdict, also after the return is scored again.
 
     Example: `walkaround review add returns/harbour/HB-204/2026-11-20-0815/ --label clear --reason reflection`
     """
@@ -52,7 +52,7 @@ def add(
     if latest is not None and latest.generation == (generation or latest.generation) and _same(latest, decision):
         added, key = False, latest.idempotency_key
     else:
-        # After another decision the same one again is a new one, and the command told twice still is one.
+        # Repeating the command is idempotent; repeating a decision after a different one records a new review.
         key = f"add:{sha256_of([decision, generation, latest.key if latest else None])}"
         line = ReviewLine(**decision, key=key, generation=generation)
         (outcome,) = transactions.import_reviews(context.sessions, context.store.name, [line], datetime.now(UTC))
@@ -151,7 +151,7 @@ def _conclude(counts: dict[str, int], refused: list[dict[str, Any]], *, as_json:
 
 
 def _write_objects(context: Context, keys: list[str]) -> int:
-    """Write what was recorded under these keys to the store too; how many are not there, which a person is told."""
+    """Write the reviews of these keys to the store too. Returns how many failed, after a warning."""
     batches = (keys[first : first + OBJECTS_AT_ONCE] for first in range(0, len(keys), OBJECTS_AT_ONCE))
     lines = (line for batch in batches for line in queries.recorded_reviews(context.sessions, batch))
     outcome = write_reviews(context, lines)

@@ -65,7 +65,7 @@ def up(
 
 
 def embedded_settings(path: str, out: Path, model: str | None, key_template: str | None, **changes: Any) -> Settings:
-    """Settings of an embedded run. A set is taken as it stands: what is there is complete. Raises `SettingsInvalid`."""
+    """Settings of an embedded run. A return is complete with the photos that are there. Raises `SettingsInvalid`."""
     if not path.startswith("s3://"):
         folder = Path(path).expanduser().resolve()
         if out.resolve().is_relative_to(folder):
@@ -76,7 +76,7 @@ def embedded_settings(path: str, out: Path, model: str | None, key_template: str
         "database_url": f"sqlite:///{(out / 'walkaround.sqlite').resolve()}",
         "quiet_period": timedelta(0),
         "deadline": timedelta(0),
-        "republish_after": timedelta(seconds=15),  # a broker of our own: asking twice bothers nobody
+        "republish_after": timedelta(seconds=15),  # our own broker: publishing twice costs little
         "log_format": "console",
         **({"model": model} if model else {}),
         **changes,

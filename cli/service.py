@@ -59,7 +59,7 @@ def _make_nice_count() -> None:
     """Tell Linux that a whole session is as nice as the process that leads it.
 
     Where it weighs sessions against each other (autogroup, on by default in Debian and Ubuntu), `nice` counts within a
-    session only, and whatever a service manager, a container or `walkaround scan` starts has one of its own.
+    session only, and each process that a service manager, a container or `walkaround scan` starts has its own session.
     """
     if os.getsid(0) == os.getpid() and (niceness := os.nice(0)) > 0:
         with contextlib.suppress(OSError):  # no such thing here

@@ -31,7 +31,7 @@ class VersionRef(BaseModel):
 class ReviewLine(BaseModel):
     """One decision. `set_key` names the return within its store; all that may be absent has a sensible meaning.
 
-    `key` makes the decision one and the same wherever it is told again; absent, it follows from the line's content.
+    `key` identifies the decision, so that importing it again adds nothing; absent, it follows from the line's content.
     `generation` is the content that the reviewer saw; absent, the current one. `photos_sha256` tells that content by
     itself (`photos_sha256()`), for each database counts generations from 1. `verdict_by` is the model version whose
     verdict was on the screen: absent, the active one's; null, none. `boxes` are kept as they are. `reviewed_at` is
@@ -53,7 +53,7 @@ class ReviewLine(BaseModel):
 
     @property
     def idempotency_key(self) -> str:
-        """The line's own key, or a hash of all it says: told twice, it is the same decision."""
+        """The line's own key, or a hash of its content: imported twice, it is the same decision."""
         return self.key or f"line:{sha256_of(self.model_dump(mode='json', exclude_unset=True))}"
 
     @property

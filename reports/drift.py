@@ -1,4 +1,4 @@
-"""Whether a model's scores lie as they used to. Pure."""
+"""Whether the distribution of a model's scores has changed. Pure."""
 
 from dataclasses import dataclass
 from math import log
@@ -26,13 +26,11 @@ class Drift:
             return f"Too few returns to compare this week's scores with the four weeks before ({few} of {FEWEST})."
         figures = f"(stability index {self.index:.2f})"
         if self.index < _MOVED:
-            return f"This week's scores lie as in the four weeks before {figures}."
+            return f"This week's scores are distributed as in the four weeks before {figures}."
         if self.index < _MOVED_FAR:
-            return (
-                f"This week's scores have shifted somewhat against the four weeks before {figures}; keep an eye on it."
-            )
+            return f"This week's scores differ a little from the four weeks before {figures}; watch them."
         return (
-            f"This week's scores lie elsewhere than in the four weeks before {figures}: look at this week's photos; "
+            f"This week's scores differ clearly from the four weeks before {figures}: look at this week's photos; "
             "how they are taken, or the fleet itself, has changed."
         )
 

@@ -1,4 +1,4 @@
-"""The page of a report or of a night: charts, the returns to look at with their pictures, and the table asked for."""
+"""The page of a report or of a night: charts, the returns to look at with their pictures, and a table."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -23,14 +23,14 @@ RenderThumbnails = Callable[[Sequence[tuple[PhotoView, bool]]], Sequence[Picture
 
 @cache
 def environment() -> Environment:
-    """The templates, with the house's filters; what they are given is escaped."""
+    """The templates, with our filters; all values are escaped."""
     made = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined)
     made.filters["thousands"] = "{:,}".format
     return made
 
 
 def page_parts(*styles: str) -> dict[str, Any]:
-    """The styles that a page carries in itself: the house's own, then `styles`."""
+    """The styles that a page contains: those of all pages, then `styles`."""
     return {"style": Markup("\n").join(own_text(name) for name in ("report.css", *styles))}
 
 

@@ -13,7 +13,7 @@ from core.domain import Label, PhotoStatus
 
 
 class Standing(StrEnum):
-    """Where a return stands: a verdict, or why there is none. In the order that people read them."""
+    """The status of a return: a verdict, or why there is none. In the order that people read them."""
 
     DAMAGED = Label.DAMAGED.value
     UNDECIDED = Label.UNDECIDED.value

@@ -51,7 +51,7 @@ def explain_photo(photo: PhotoView) -> str:
 
 
 def explain_verdict(found: ReturnView) -> str:
-    """One or two sentences: why the return stands where it does, and what a person should do."""
+    """One or two sentences: why the return has its status, and what a person should do."""
     if found.decided_by == "person":
         return f"A person decided: {found.standing.value}."
     match found.standing:

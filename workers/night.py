@@ -1,4 +1,4 @@
-"""What a nightly scan leaves behind: an HTML and a JSON report in a store, and a signed message to whoever asked."""
+"""The report of a nightly scan: HTML and JSON in a store, and a signed message to the configured receiver."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -10,13 +10,13 @@ from reports.night_page import Night, night_document, night_page, read_night
 from reports.pictures import open_thumbnailer
 from workers.bootstrap import own_place
 from workers.context import Context
-from workers.outgoing import tell
+from workers.outgoing import post_signed
 
 log = structlog.get_logger(__name__)
 
 
 def report_night(context: Context, counts: dict[str, int], since: datetime | None) -> str | None:
-    """Write tonight's report and tell the webhook; the page's key. What goes wrong is logged, and fails nothing."""
+    """Write the report and send it to the webhook. Returns the page's key, None after a failure, which is only logged."""
     try:
         now = datetime.now(UTC)
         night = read_night(context.sessions, context.store.name, counts, since or now - timedelta(days=1), now)
@@ -27,7 +27,7 @@ def report_night(context: Context, counts: dict[str, int], since: datetime | Non
     log.info("nightly_report_written", key=page)
     settings = context.settings
     if (url := settings.report_webhook_url) and (secret := settings.report_webhook_secret):
-        tell(url.get_secret_value(), secret.get_secret_value(), document)
+        post_signed(url.get_secret_value(), secret.get_secret_value(), document)
     return page
 
 

@@ -16,11 +16,11 @@ PAUSE_S = 2.0  # before the second repetition, doubled for each further one
 CONNECT_S, READ_S = 5.0, 10.0
 
 
-def tell(url: str, secret: str, body: bytes, *, pause_s: float = PAUSE_S, read_s: float = READ_S) -> bool:
+def post_signed(url: str, secret: str, body: bytes, *, pause_s: float = PAUSE_S, read_s: float = READ_S) -> bool:
     """POST a JSON body, signed as in `core.signing`; whether it was taken (any 2xx).
 
     Tried `ATTEMPTS` times where the receiver is away, slow, or answers 429 or 5xx. Redirects are not followed: the
-    message is for whoever the setting names.
+    message is for the receiver that the setting names.
     """
     headers = {"Content-Type": "application/json", **signed_headers(secret, body, datetime.now(UTC))}
     retries = Retry(
@@ -36,10 +36,10 @@ def tell(url: str, secret: str, body: bytes, *, pause_s: float = PAUSE_S, read_s
         with PoolManager(timeout=Timeout(connect=CONNECT_S, read=read_s)) as pool:
             answer = pool.request("POST", url, body=body, headers=headers, retries=retries, redirect=False)
     except HTTPError as error:
-        log.warning("webhook_not_told", host=_host(url), problem=str(error))
+        log.warning("webhook_not_delivered", host=_host(url), problem=str(error))
         return False
     if not 200 <= answer.status < 300:
-        log.warning("webhook_not_told", host=_host(url), status=answer.status)
+        log.warning("webhook_not_delivered", host=_host(url), status=answer.status)
         return False
     return True
 

@@ -1,4 +1,4 @@
-"""Reviews as objects in a store, one each and never changed: what brings them back when the database is lost."""
+"""Reviews as objects in a store, one each and never changed: they can be restored after the database is lost."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor

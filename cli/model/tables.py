@@ -13,7 +13,7 @@ def card_table(card: Card) -> Table:
     rows = {
         "made": f"{card.created_at:%Y-%m-%d %H:%M} UTC, revision {card.git_revision}",
         "parameters": f"{card.parameters:,}",
-        "sees": f"{views}, {card.input.size} x {card.input.size} pixels" + (", mirrored too" * card.input.flip),
+        "input": f"{views}, {card.input.size} x {card.input.size} pixels" + (", also mirrored" * card.input.flip),
         "temperature": f"{card.temperature:.3f}",
         "damaged from": f"{card.policy.damaged_at:.3f}",
         "clear below": f"{card.policy.clear_below:.3f}",

@@ -79,7 +79,7 @@ def shadow(
     candidate = transactions.begin_shadow(context.sessions, identity, candidate_policy)
     from_day = since.replace(tzinfo=settings.zone) if since else None
     opened = open_shadow(context, candidate, from_day, share)
-    typer.echo(f"version {candidate} ({identity.name}) is asked for {opened} returns, beside the active model")
+    typer.echo(f"version {candidate} ({identity.name}) will score {opened} returns beside the active model")
     typer.echo(f"see what would change: walkaround model compare active {candidate} --html compare.html")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from workers.outgoing import ATTEMPTS, tell
+from workers.outgoing import ATTEMPTS, post_signed
 
 SECRET = "whsec_YSBzZWNyZXQgb2Ygc29tZSBsZW5ndGgu"
 ANOTHER_SECRET = "whsec_YSBzZWNyZXQgb2Ygb3RoZXIgbGVuZ3Ro"
@@ -63,7 +63,7 @@ def receiver() -> Iterator[Receiver]:
 
 
 def send(receiver: Receiver, read_s: float = 10.0) -> bool:
-    return tell(receiver.url, SECRET, BODY, pause_s=0, read_s=read_s)
+    return post_signed(receiver.url, SECRET, BODY, pause_s=0, read_s=read_s)
 
 
 def test_what_arrives_can_be_checked(receiver: Receiver) -> None:
@@ -101,7 +101,7 @@ def test_one_that_stays_broken_is_given_up(receiver: Receiver, capsys: pytest.Ca
     assert not send(receiver)
     assert len(receiver.told) == ATTEMPTS
     logged = "".join(capsys.readouterr())
-    assert "webhook_not_told" in logged
+    assert "webhook_not_delivered" in logged
     assert "hidden" not in logged, "addresses may hold secrets"
 
 
@@ -129,4 +129,4 @@ def test_one_that_never_answers_is_not_waited_for(receiver: Receiver) -> None:
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/hook", "http://nobody.invalid/", "http://[broken/"])
 def test_nobody_there_is_no_error(url: str) -> None:
-    assert not tell(url, SECRET, BODY, pause_s=0)
+    assert not post_signed(url, SECRET, BODY, pause_s=0)

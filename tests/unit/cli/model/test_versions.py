@@ -66,8 +66,8 @@ def house(database_url: str, make_test_engine: Callable[..., Engine], tmp_path: 
 
 def test_a_candidate_is_asked_beside_the_active_model(house: House, make_artefact: MakeArtefact) -> None:  # noqa: F811
     made = make_artefact("second")
-    assert "version 2 (second) is asked for 3 returns" in house.run("shadow", made.folder)
-    assert "asked for 0 returns" in house.run("shadow", made.folder), "asked once"
+    assert "version 2 (second) will score 3 returns" in house.run("shadow", made.folder)
+    assert "will score 0 returns" in house.run("shadow", made.folder), "asked once"
     assert [(row["id"], row["state"], row["waiting"]) for row in house.json("versions")] == [
         (1, "active", 0),
         (2, "candidate", 3),
@@ -148,12 +148,12 @@ def test_a_policy_alone_can_be_a_candidate(house: House) -> None:
     assert active is not None
     document = active.policy.model_dump(mode="json")
     policy.write_text(json.dumps(_stricter(document)))
-    assert "version 2 (first) is asked for 3 returns" in house.run("shadow", "active", "--policy", policy)
+    assert "version 2 (first) will score 3 returns" in house.run("shadow", "active", "--policy", policy)
     assert "shadow scoring by version 2 (first) has stopped" in house.run(
         "shadow", "active", "--policy", policy, "--stop"
     )
     assert [row["state"] for row in house.json("versions")] == ["active", "retired"]
-    assert "version 2 (first) is asked for" in house.run("shadow", "active", "--policy", policy)
+    assert "version 2 (first) will score" in house.run("shadow", "active", "--policy", policy)
     assert "shadow scoring by version 2 (first) has stopped" in house.run("shadow", "2", "--stop")
     policy.write_text(json.dumps(_stricter(_stricter(document))))
     with pytest.raises(ModelUnusable, match="active with .*strict.json is no model version"):
