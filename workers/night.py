@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 
 def report_night(context: Context, counts: dict[str, int], since: datetime | None) -> str | None:
-    """Write the report and send it to the webhook. Returns the page's key, None after a failure, which is only logged."""
+    """Write the report and send it to the webhook. Returns the page's key; None after a failure, which is logged."""
     try:
         now = datetime.now(UTC)
         night = read_night(context.sessions, context.store.name, counts, since or now - timedelta(days=1), now)
