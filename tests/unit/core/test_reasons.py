@@ -1,7 +1,5 @@
 """What is stored of a verdict: its words are compared by programs and by audits, so they never change."""
 
-from importlib.resources import files
-
 from core.reasons import Rule
 
 STORED = {
@@ -21,7 +19,3 @@ STORED = {
 
 def test_the_rules_are_those_that_verdicts_hold() -> None:
     assert {rule.value for rule in Rule} == STORED
-
-
-def test_the_view_of_standings_knows_the_rule_that_it_reads() -> None:
-    assert f"'{Rule.CLEAR_BUT_FOR_LOSS.value}'" in (files("db.views") / "standing.sql").read_text()
