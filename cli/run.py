@@ -16,7 +16,7 @@ from db import queries
 from workers.app import end_worker, make_app, resources
 from workers.bootstrap import log_sizes
 from workers.health import Progress
-from workers.logs import follow_tasks
+from workers.logs import end_in_json, follow_tasks
 from workers.metrics import BacklogCollector
 from workers.patience import ticked
 from workers.queues import CLASSIFY, QUEUES, RESCORE
@@ -50,6 +50,8 @@ def worker(
     resources(app).serve(queues.split(","))
     progress = resources(app).progress
     follow_tasks(progress)
+    if settings.log_format == "json":
+        end_in_json()
     REGISTRY.register(BacklogCollector(lambda: queries.backlog_figures(resources(app).context.sessions)))
     serve_telemetry(settings, progress, resources(app).readiness)
     retirement: RetirementWatch | None = None

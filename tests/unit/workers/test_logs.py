@@ -120,3 +120,18 @@ def test_tasks_give_their_id_to_their_lines_only_and_are_progress(
     inside, outside = lines(capsys.readouterr().err)
     assert (inside["task_id"], inside["task"], inside["set_id"]) == ("an-id", "walkaround.test", 7)
     assert "task_id" not in outside
+
+
+SHUTDOWN = """
+from celery.apps import worker
+from workers.logs import end_in_json
+end_in_json()
+worker.safe_say("worker: Warm shutdown (MainProcess)")
+"""
+
+
+def test_the_end_of_a_worker_is_a_line_like_all_others() -> None:
+    told = subprocess.run([sys.executable, "-c", SHUTDOWN], capture_output=True, text=True, check=True).stderr
+    (line,) = lines(told)
+    assert (line["event"], line["level"]) == ("worker: Warm shutdown (MainProcess)", "info")
+    assert datetime.fromisoformat(str(line["timestamp"])).utcoffset() == timedelta(0)
