@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from cli.lazy import lazy_typer
-from cli.model import model_app
 from core.errors import SettingsInvalid, WalkaroundError
 from workers.logs import configure_logging
 
@@ -34,6 +33,27 @@ app = lazy_typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 database_app = lazy_typer({"upgrade": "cli.database:upgrade"}, help="The database's schema.")
+model_app = lazy_typer(
+    {
+        "info": "cli.model.card:info",
+        "verify": "cli.model.card:verify",
+        "list": "cli.model.registry:list_models",
+        "publish": "cli.model.registry:publish",
+        "promote": "cli.model.registry:promote",
+        "rollback": "cli.model.registry:rollback",
+        "data": "cli.model.training:data",
+        "train": "cli.model.training:train",
+        "evaluate": "cli.model.training:evaluate",
+        "versions": "cli.model.versions:versions",
+        "shadow": "cli.model.versions:shadow",
+        "compare": "cli.model.versions:compare",
+        "activate": "cli.model.versions:activate",
+        "policy": "cli.model.policy:policy",
+        "fit": "cli.model.policy:fit",
+        "quantise": "cli.model.quantise:quantise",
+    },
+    help="Models: what they are, and which one is promoted.",
+)
 review_app = lazy_typer(
     {
         "add": "cli.review:add",

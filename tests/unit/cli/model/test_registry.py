@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from cli.model import model_app
+from cli.main import model_app
 from core.errors import ModelUnusable, PromotionRefused
 from core.model.artefact import Artefact
 from core.model.card import Measure, MetricSet, TrainingSource

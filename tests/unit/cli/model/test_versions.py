@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine
 from typer.testing import CliRunner
 
-from cli.model import model_app
+from cli.main import model_app
 from core.domain import Label, ModelIdentity
 from core.errors import ModelUnusable, PolicyInvalid, PromotionRefused
 from core.model.artefact import Artefact
