@@ -227,7 +227,7 @@ class TestAudit:
         walkaround.set(store=photos, database_url=sqlite_url, key_template="{vehicle}/")
         code, output, _ = walkaround.run("audit")
         assert code == 1
-        assert "[stray].jpg: lies in no set" in output
+        assert "[stray].jpg: lies in no return" in output
         assert "car/01.jpg: not in the database; run a scan" in output
         assert "Audit failed: 2 objects" in output
 
