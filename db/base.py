@@ -4,7 +4,20 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from sqlalchemy import Boolean, Double, Enum, ForeignKey, Identity, Integer, LargeBinary, MetaData, String, Text
+from sqlalchemy import (
+    Boolean,
+    Double,
+    Enum,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from core.domain import AbsenceReason, ClosedBy, Label, ModelState, PhotoStatus, WorkState
@@ -33,6 +46,11 @@ def row_id() -> Mapped[int]:
 def reference(column: str, *, primary_key: bool = False) -> Mapped[int]:
     """A foreign key to a `row_id`."""
     return mapped_column(RowId, ForeignKey(column), primary_key=primary_key)
+
+
+def partial_index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    """An index of those rows only for which the condition holds."""
+    return Index(name, *columns, unique=unique, postgresql_where=text(where), sqlite_where=text(where))
 
 
 class Base(DeclarativeBase):

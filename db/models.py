@@ -1,4 +1,4 @@
-"""The tables. The words are those of docs and `core.domain`; rows of `INSERT_ONLY` tables never change."""
+"""The tables whose rows change. The words are those of docs and `core.domain`; history lies in `db.history`."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -11,26 +11,18 @@ from sqlalchemy import (
     ColumnExpressionArgument,
     ForeignKey,
     Index,
-    SmallInteger,
     UniqueConstraint,
     cast,
     column,
     literal_column,
-    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.domain import AbsenceReason, ClosedBy, Label, ModelState, PhotoStatus, WorkState
-from db.base import Base as Base  # noqa: PLC0414  (whose metadata is whole once this module is imported)
-from db.base import Sha256, reference, row_id, words
+from core.domain import AbsenceReason, ClosedBy, ModelState, PhotoStatus, WorkState
+from db import history as history  # noqa: PLC0414  (with it, the metadata of `Base` is whole)
+from db.base import Base as Base  # noqa: PLC0414
+from db.base import Sha256, partial_index, reference, row_id, words
 from db.dialect import KeyText, RowId, utc_day
-
-INSERT_ONLY = ("prediction", "verdict", "review", "replay")
-
-
-def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
-    """An index of those rows only for which the condition holds."""
-    return Index(name, *columns, unique=unique, postgresql_where=text(where), sqlite_where=text(where))
 
 
 class SetState(StrEnum):
@@ -53,7 +45,7 @@ class ModelVersion(Base):
     __tablename__ = "model_version"
     __table_args__ = (
         UniqueConstraint("weights_sha256", "preprocess_sha256", "policy_sha256"),
-        _partial("uq_model_version_active", "state", where="state = 'active'", unique=True),
+        partial_index("uq_model_version_active", "state", where="state = 'active'", unique=True),
     )
 
     id: Mapped[int] = row_id()
@@ -103,9 +95,9 @@ class PhotoSet(Base):
     __table_args__ = (
         UniqueConstraint("bucket", "set_key"),
         CheckConstraint("(state = 'complete') = (closed_by IS NOT NULL)", name="closed_when_complete"),
-        _partial("ix_photo_set_due", "check_at", where="state = 'open' AND check_at IS NOT NULL"),
-        _partial("ix_photo_set_complete", "id", "generation", where="state = 'complete'"),
-        _partial("ix_photo_set_changed", "id", "generation", where="generation > 1"),
+        partial_index("ix_photo_set_due", "check_at", where="state = 'open' AND check_at IS NOT NULL"),
+        partial_index("ix_photo_set_complete", "id", "generation", where="state = 'complete'"),
+        partial_index("ix_photo_set_changed", "id", "generation", where="generation > 1"),
         Index(None, "vehicle_id", "returned_at", "id"),
         Index(None, "returned_at"),
         Index("ix_photo_set_day", utc_day(column("returned_at"))),
@@ -154,9 +146,9 @@ class Photo(Base):
 
     __tablename__ = "photo"
     __table_args__ = (
-        _partial("uq_photo_live", "set_id", "object_key", where="NOT superseded", unique=True),
-        _partial("ix_photo_refused", "set_id", where=REFUSED),
-        _partial("ix_photo_refused_uploaded_at", "uploaded_at", where=REFUSED),
+        partial_index("uq_photo_live", "set_id", "object_key", where="NOT superseded", unique=True),
+        partial_index("ix_photo_refused", "set_id", where=REFUSED),
+        partial_index("ix_photo_refused_uploaded_at", "uploaded_at", where=REFUSED),
         Index("ix_photo_likeness_upper", two_bands(column("likeness_0"), column("likeness_1"))),
         Index("ix_photo_likeness_lower", two_bands(column("likeness_2"), column("likeness_3"))),
     )
@@ -198,12 +190,12 @@ class Work(Base):
 
     __tablename__ = "work"
     __table_args__ = (
-        _partial(
+        partial_index(
             "ix_work_due",
             *("queue", "model_id", "last_published", "created_at"),
             where="state IN ('pending', 'leased', 'dead')",
         ),
-        _partial("ix_work_dead", "created_at", where="state = 'dead'"),
+        partial_index("ix_work_dead", "created_at", where="state = 'dead'"),
     )
 
     set_id: Mapped[int] = reference("photo_set.id", primary_key=True)
@@ -222,106 +214,6 @@ class Work(Base):
     suspect_photo_id: Mapped[int | None] = mapped_column(RowId)
     suspicions: Mapped[int] = mapped_column(server_default="0")
     bugs: Mapped[int] = mapped_column(server_default="0")
-    created_at: Mapped[datetime]
-
-
-class Prediction(Base):
-    """A model version's score of one photo content. `heatmap` is float16, little-endian, row by row.
-
-    `vehicle_distance` is how far the photo's features lie from those of vehicles, where the model measures that.
-    """
-
-    __tablename__ = "prediction"
-
-    content_sha256: Mapped[str] = mapped_column(Sha256, primary_key=True)
-    model_id: Mapped[int] = reference("model_version.id", primary_key=True)
-    probability: Mapped[float]
-    logit: Mapped[float]
-    heatmap: Mapped[bytes | None]
-    heatmap_rows: Mapped[int | None] = mapped_column(SmallInteger)
-    heatmap_columns: Mapped[int | None] = mapped_column(SmallInteger)
-    vehicle_distance: Mapped[float | None]
-    created_at: Mapped[datetime]
-
-
-class Verdict(Base):
-    """The decision on one generation of a set by one model version, with all that it was made from.
-
-    `sampled`: drawn at random into the audit sample, so that a person reviews it although it is clear.
-    """
-
-    __tablename__ = "verdict"
-    __table_args__ = (
-        # What reports read of many verdicts lies in the index: the rows are wide with reasons.
-        Index(
-            "uq_verdict_set_id_generation_model_id",
-            "set_id",
-            "generation",
-            "model_id",
-            unique=True,
-            postgresql_include=["id", "label", "score", "sampled", "device_seconds", "created_at"],
-        ),
-        Index(None, "model_id", "created_at"),
-        _partial("ix_verdict_for_people", "model_id", "set_id", "generation", where="label = 'undecided' OR sampled"),
-        _partial("ix_verdict_sampled", "model_id", "set_id", "generation", where="sampled AND label = 'clear'"),
-    )
-
-    id: Mapped[int] = row_id()
-    set_id: Mapped[int] = reference("photo_set.id")
-    generation: Mapped[int]
-    model_id: Mapped[int] = reference("model_version.id")
-    label: Mapped[Label]
-    score: Mapped[float | None]
-    closed_by: Mapped[ClosedBy]
-    reasons: Mapped[dict[str, Any]]
-    input_sha256: Mapped[str] = mapped_column(Sha256)
-    device_seconds: Mapped[float]
-    sampled: Mapped[bool]
-    created_at: Mapped[datetime]
-
-
-class Review(Base):
-    """What a person decided of a set, and which generation and verdict they had before them.
-
-    `seen_photos_sha256` (`core.review_line.photos_sha256`) names that generation in other databases, which count anew;
-    it is set where the generation was the current one.
-    """
-
-    __tablename__ = "review"
-    __table_args__ = (
-        Index(None, "set_id", "seen_generation", "created_at", "id"),
-        Index(None, "seen_verdict_id", "created_at", "id"),
-        _partial("ix_review_undecided", "set_id", where="label = 'undecided'"),
-    )
-
-    id: Mapped[int] = row_id()
-    idempotency_key: Mapped[str] = mapped_column(unique=True)
-    set_id: Mapped[int] = reference("photo_set.id")
-    seen_verdict_id: Mapped[int | None] = mapped_column(RowId, ForeignKey("verdict.id"))
-    seen_generation: Mapped[int]
-    seen_photos_sha256: Mapped[str | None] = mapped_column(Sha256)
-    label: Mapped[Label]
-    reason_code: Mapped[str]
-    reviewer: Mapped[str]
-    boxes: Mapped[list[Any] | None]
-    created_at: Mapped[datetime]
-
-
-class Replay(Base):
-    """A return that somebody had scored again from its generation `generation` on, and why.
-
-    `photos` counts the refused photos that were decoded anew; where there are none its work had been given up.
-    """
-
-    __tablename__ = "replay"
-    __table_args__ = (Index(None, "set_id"),)
-
-    id: Mapped[int] = row_id()
-    set_id: Mapped[int] = reference("photo_set.id")
-    generation: Mapped[int]
-    photos: Mapped[int]
-    requested_by: Mapped[str]
-    why: Mapped[str | None]
     created_at: Mapped[datetime]
 
 

@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session, aliased
 
 from core.domain import AbsenceReason, PhotoStatus
 from core.verdict import PhotoEvidence
-from db.models import Photo, PhotoSet, Prediction
+from db.history import Prediction
+from db.models import Photo, PhotoSet
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from sqlalchemy import insert, text
 
 from core.completeness import Completeness
 from core.domain import ClosedBy, Label, ModelState, PhotoStatus, SetRef
-from db.models import Verdict
+from db.history import Verdict
 from db.session import Sessions, engine_of
 from db.transactions import activate_model, add_review, bury, claim, finish, open_rescoring
 from db.views import VIEWS

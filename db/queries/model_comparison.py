@@ -8,7 +8,8 @@ from sqlalchemy import ColumnElement, Select, and_, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
 from core.domain import Label
-from db.models import PhotoSet, Prediction, Review, Vehicle, Verdict
+from db.history import Prediction, Review, Verdict
+from db.models import PhotoSet, Vehicle
 from db.session import snapshot
 
 

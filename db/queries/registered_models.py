@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 from core.domain import ModelIdentity, ModelState, WorkState
 from core.errors import ModelUnusable
 from core.policy import Policy
-from db.models import ModelVersion, Verdict, Work
+from db.history import Verdict
+from db.models import ModelVersion, Work
 from db.queries.state import ModelRow
 from db.session import snapshot
 

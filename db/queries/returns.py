@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from core.domain import PhotoStatus
 from db.dialect import Json, UtcDateTime
-from db.models import Photo, PhotoSet, Prediction, Vehicle
+from db.history import Prediction
+from db.models import Photo, PhotoSet, Vehicle
 from db.photo_rows import prediction_that_counts
 from db.queries.set_photos import is_current
 from db.session import Sessions, StreamedRows, snapshot

@@ -6,7 +6,8 @@ from sqlalchemy import Row, Select, select
 from sqlalchemy.orm import Session
 
 from core.review_line import ReviewLine, VersionRef
-from db.models import ModelVersion, PhotoSet, Review, Vehicle, Verdict
+from db.history import Review, Verdict
+from db.models import ModelVersion, PhotoSet, Vehicle
 from db.session import Sessions, snapshot
 
 PAGE = 1000  # reviews read in one transaction

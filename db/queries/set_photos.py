@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from core.domain import AbsenceReason, PhotoStatus
 from core.errors import Refusal
 from core.model.heatmap import decode_heatmap
-from db.models import Photo, Prediction
+from db.history import Prediction
+from db.models import Photo
 from db.photo_rows import prediction_that_counts
 from db.session import snapshot
 

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from core.domain import ClosedBy, Label, ModelIdentity, ModelState, SetRef, WorkState
 from core.policy import Policy
 from core.verdict import Decision, decide
-from db.models import ModelVersion, Photo, PhotoSet, Vehicle, Verdict, Work
+from db.history import Verdict
+from db.models import ModelVersion, Photo, PhotoSet, Vehicle, Work
 from db.photo_rows import PhotoRow, photo_rows
 from db.session import Sessions, snapshot
 

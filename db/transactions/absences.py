@@ -6,7 +6,8 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from core.domain import AbsenceReason, ModelState
-from db.models import ModelVersion, Photo, Prediction
+from db.history import Prediction
+from db.models import ModelVersion, Photo
 
 
 def mark_gone(session: Session, photos: Collection[Photo], reason: AbsenceReason = AbsenceReason.VANISHED) -> None:

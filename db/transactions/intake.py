@@ -14,7 +14,8 @@ from core.domain import ClosedBy, ModelState, PhotoStatus, SetRef, StoredObject
 from core.errors import Refusal
 from core.object_kinds import companions
 from db.dialect import insert_for
-from db.models import ModelVersion, Photo, PhotoSet, Queue, SetState, Vehicle, Verdict, Work
+from db.history import Verdict
+from db.models import ModelVersion, Photo, PhotoSet, Queue, SetState, Vehicle, Work
 from db.session import snapshot, transaction
 from db.transactions.absences import mark_back, mark_gone
 from db.transactions.queue import WorkKey, close_overtaken_work, open_work

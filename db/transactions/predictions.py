@@ -4,7 +4,8 @@ from sqlalchemy import and_, exists, literal, select
 from sqlalchemy.orm import Session, aliased
 
 from db.dialect import insert_for
-from db.models import ModelVersion, Photo, Prediction
+from db.history import Prediction
+from db.models import ModelVersion, Photo
 
 _COPIED = [column.name for column in Prediction.__table__.columns if column.name != "model_id"]
 

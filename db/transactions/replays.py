@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from core.domain import ModelState, PhotoStatus, StoredObject
 from db.dialect import database_now, insert_for
-from db.models import ModelVersion, Photo, PhotoSet, Queue, Replay, SetState
+from db.history import Replay
+from db.models import ModelVersion, Photo, PhotoSet, Queue, SetState
 from db.session import transaction
 from db.transactions.intake import new_photo
 from db.transactions.queue import WorkKey, close_overtaken_work, open_work, revive_work

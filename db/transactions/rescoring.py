@@ -6,7 +6,8 @@ from sqlalchemy import ColumnElement, exists, select, true
 from sqlalchemy.orm import Session
 
 from core.domain import ModelState
-from db.models import ModelVersion, PhotoSet, Queue, SetState, Verdict, Work
+from db.history import Verdict
+from db.models import ModelVersion, PhotoSet, Queue, SetState, Work
 from db.session import transaction
 from db.transactions.queue import WorkKey, open_work
 

@@ -12,7 +12,8 @@ from core.domain import Label, ModelState
 from core.errors import ReviewRefused
 from core.review_line import ReviewLine, photos_sha256
 from db.dialect import insert_for
-from db.models import ModelVersion, Photo, PhotoSet, Review, Verdict
+from db.history import Review, Verdict
+from db.models import ModelVersion, Photo, PhotoSet
 from db.session import transaction
 
 # A reviewer's clock may be a little fast; a time further in the future is a mistake.

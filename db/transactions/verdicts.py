@@ -15,7 +15,8 @@ from core.phash_bits import BANDS, bands
 from core.policy import Policy, is_sampled
 from core.verdict import Decision
 from db.dialect import insert_for
-from db.models import ModelVersion, Photo, PhotoSet, Prediction, SetState, Verdict
+from db.history import Prediction, Verdict
+from db.models import ModelVersion, Photo, PhotoSet, SetState
 from db.photo_rows import PhotoRow
 from db.session import Sessions, transaction
 from db.transactions.absences import mark_gone

@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import insert, text
 
 from core.domain import ClosedBy, Label
-from db.models import PhotoSet, Review, SetState, Vehicle, Verdict
+from db.history import Review, Verdict
+from db.models import PhotoSet, SetState, Vehicle
 from db.session import Sessions
 from db.transactions import WorkKey, add_review, claim, finish
 from tests.photo_sets import BUCKET, LEASE, NOW, POLICY, arrive, judge, register, scored, set_ref, stored

@@ -11,7 +11,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
 
 from core.errors import DatabaseUnusable
-from db.models import INSERT_ONLY, Base
+from db.history import INSERT_ONLY
+from db.models import Base
 from db.session import check_version, known_versions, migration_config, upgrade
 from db.views import VIEWS
 

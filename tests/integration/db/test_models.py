@@ -5,7 +5,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from core.domain import ModelState
-from db.models import INSERT_ONLY
+from db.history import INSERT_ONLY
 from db.session import Sessions
 from db.transactions import (
     ReplayRequest,

@@ -14,7 +14,8 @@ from sqlalchemy.exc import DBAPIError
 from core.domain import Label
 from core.errors import DatabaseUnusable
 from db import queries
-from db.models import INSERT_ONLY, Base
+from db.history import INSERT_ONLY
+from db.models import Base
 from db.queries.tables import ReportFilter, report_table
 from db.roles import ROLES, SESSION_DEFAULTS
 from db.session import Sessions, check_version, engine_of, make_sessions, upgrade

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import insert, text
 
 from core.domain import SetRef, StoredObject
-from db.models import Prediction
+from db.history import Prediction
 from db.queries.tables import ReportFilter, report_table
 from db.session import Sessions, make_engine, make_sessions, upgrade
 from db.transactions import SetListing, record_new_sets

@@ -22,7 +22,7 @@ from core.testing.fixed_classifier import FixedClassifier
 from core.testing.inline_loader import InlinePhotoLoader
 from core.testing.memory_store import MemoryPhotoStore
 from db import queries, transactions
-from db.models import Verdict
+from db.history import Verdict
 from db.transactions import Finish
 from tests.house import GREEN, LONG_AGO, RED, SET, House, make_due, photo
 from workers import pipeline

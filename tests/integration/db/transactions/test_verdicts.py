@@ -12,7 +12,7 @@ from core.errors import ModelUnusable
 from core.policy import Policy
 from core.verdict import Decision, decide
 from db import queries
-from db.models import Prediction
+from db.history import Prediction
 from db.session import Sessions
 from db.transactions import (
     Finish,
