@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from core.domain import ModelIdentity
 from core.errors import BrokerUnavailable, DeviceBroken, ModelUnusable
 from core.model.artefact import Artefact
 from core.policy import Policy
@@ -75,13 +74,6 @@ def test_a_worker_serves_every_policy_over_its_weights(sessions: Sessions, make_
     stricter = transactions.register_model(sessions, made.card.identity, POLICY)
     transactions.activate_model(sessions, stricter)
     assert served(sessions, made.folder) == stricter
-
-
-def test_models_are_the_same_by_what_they_compute() -> None:
-    first = ModelIdentity("first", "a" * 64, "b" * 64)
-    assert first.scores_as(ModelIdentity("renamed", "a" * 64, "b" * 64))
-    assert not first.scores_as(ModelIdentity("first", "c" * 64, "b" * 64))
-    assert not first.scores_as(ModelIdentity("first", "a" * 64, "c" * 64))
 
 
 @dataclass

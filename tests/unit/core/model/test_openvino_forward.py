@@ -4,7 +4,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +13,6 @@ from core.model.artefact import Artefact, open_artefact, verified_bytes
 from core.model.engine import Engine, ViewOutputs, load_engine
 from core.model.folding import FoldedNetwork, read_network
 from core.model.forward import build_forward
-from core.model.network import preprocess
 from core.model.openvino_forward import as_ours, build_openvino_forward
 from core.model.openvino_graph import build_graph
 from tests.quantised import write_as_quantised
@@ -56,11 +54,6 @@ def test_it_answers_as_tensorflow_does(engine: Engine, expected: ViewOutputs, ph
     assert found.dtype == np.float32
     assert np.ptp(wanted) > 1e-3
     np.testing.assert_allclose(found, wanted, atol=2e-4 * max(1.0, float(np.abs(wanted).max())))
-
-
-def test_colours_are_prepared_as_in_training(engine: Engine, network: Any, colours: np.ndarray) -> None:
-    expected = network.layers[0](preprocess(colours), training=False).numpy().mean(axis=(1, 2))
-    np.testing.assert_allclose(engine.run(colours).features, expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("count", [1, 2, 7])
