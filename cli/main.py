@@ -43,6 +43,8 @@ model_app = lazy_typer(
         "rollback": "cli.model.registry:rollback",
         "data": "cli.model.training:data",
         "train": "cli.model.training:train",
+        "train-outlines": "cli.model.train_outlines:train_outlines",
+        "outlines": "cli.model.outlines:outlines",
         "evaluate": "cli.model.training:evaluate",
         "versions": "cli.model.versions:versions",
         "shadow": "cli.model.versions:shadow",

@@ -213,6 +213,8 @@ class Score:
     `heatmap` is float32 (rows, columns) over the whole photo: each cell's contribution to the logit, positive for
     damage. `vehicle_distance` tells how unlike a vehicle the photo is (`core.model.vehicle`), where the model can.
     `device_seconds` is the photo's share of the time that the device took for its batch.
+    `cells` is float32 (cells, cells, 1 + kinds) over the whole photo: logits of damage and of its kinds
+    (`core.model.outline_branch`), where the model has a branch for them.
     """
 
     probability: float
@@ -220,6 +222,7 @@ class Score:
     heatmap: NDArray[np.float32] = field(repr=False)
     vehicle_distance: float | None = None
     device_seconds: float = field(default=0.0, compare=False, kw_only=True)
+    cells: NDArray[np.float32] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """`walkaround model policy | fit`: the rule that photos make a verdict by, and where its figures come from."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -37,6 +38,10 @@ def fit(
     view: Annotated[
         str, typer.Option(help="Intact photos of this view are what false alarms are counted on; or all.")
     ] = "part",
+    judge: Annotated[
+        list[Path] | None,
+        typer.Option("--judge", help="A manifest of photos as in the field: all of its photos count, of any view."),
+    ] = None,
     damaged_rate: Rate = 0.05,
     undecided_rate: Rate = 0.5,
     audit_share: Rate = 0.05,
@@ -53,6 +58,7 @@ def fit(
     samples = [sample for sample in read_samples(manifest) if sample.split == split]
     if not samples:
         raise DatasetInvalid(f"{manifest} has no photos of split {split!r}; name another with --split")
+    samples += [replace(sample, view=view) for path in judge or [] for sample in read_samples(path)]
     with progress_bars() as bars:
         task = bars.add_task("photos", total=len(samples))
         outputs = run_model(artefact, samples, lambda done: bars.advance(task, done))

@@ -14,6 +14,7 @@ def card_table(card: Card) -> Table:
         "made": f"{card.created_at:%Y-%m-%d %H:%M} UTC, revision {card.git_revision}",
         "parameters": f"{card.parameters:,}",
         "input": f"{views}, {card.input.size} x {card.input.size} pixels" + (", also mirrored" * card.input.flip),
+        "outlines": _outlines_row(card),
         "temperature": f"{card.temperature:.3f}",
         "damaged from": f"{card.policy.damaged_at:.3f}",
         "clear below": f"{card.policy.clear_below:.3f}",
@@ -23,6 +24,18 @@ def card_table(card: Card) -> Table:
     for name, value in rows.items():
         table.add_row(name, value)
     return table
+
+
+def _outlines_row(card: Card) -> str:
+    """The branch, and what of it enters the photo's logit."""
+    if card.outlines is None:
+        return "none"
+    said, branch = card.outlines.evidence, card.outlines
+    return (
+        f"{branch.cells} x {branch.cells} cells, {', '.join(branch.kinds)}; {branch.parameters:,} parameters; "
+        f"logit = {said.bias:.3f} + {said.head:.3f} head + {said.largest:.3f} largest {said.cells} "
+        f"+ {said.area:.3f} log area"
+    )
 
 
 def training_table(card: Card) -> Table:

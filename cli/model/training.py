@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +16,7 @@ from rich.table import Table
 from cli.model.options import AsJson, Manifest, ModelAddress, open_addressed
 from cli.model.terminal import progress_bars
 from core.errors import DatasetInvalid, ModelUnusable
+from core.model.artefact import Artefact
 from core.model.card import InputSpec, MetricSet
 from core.model.network import download_base
 from core.settings import load_settings
@@ -26,9 +27,12 @@ from core.training.evaluation import evaluate as judge
 from core.training.evaluation import score_samples
 from core.training.evaluation_page import render_page
 from core.training.leakage import DatasetReport, check_dataset
+from core.training.outline_assembly import map_photos
+from core.training.outlines import read_outlined_samples, read_regions
 from core.training.plots import dataset_plots, training_curves
 from core.training.pointing import pointing_shares, read_outlined
 from core.training.recipe import Recipe
+from core.training.segmentation import Agreement, agreements
 from core.training.train import train as run_training
 
 
@@ -87,7 +91,7 @@ def train(  # noqa: PLR0913, PLR0917  (each is an option of the command)
             task = bars.add_task("checking photos", total=len(samples))
             check_dataset(samples, lambda: bars.advance(task)).require_sound()
         base = base or download_base(workspace / "base.weights.h5")
-        trained = run_training(samples, recipe, workspace, base, _reporter(bars))
+        trained = run_training(samples, recipe, workspace, base, progress_reporter(bars))
         judged = [sample for sample in samples if sample.split != "train"]
         task = bars.add_task("measuring", total=len(judged))
         inputs = InputSpec(size=size, tiles=tiles, flip=flip)
@@ -97,7 +101,7 @@ def train(  # noqa: PLR0913, PLR0917  (each is an option of the command)
     curves = workspace / "curves.png"
     curves.write_bytes(training_curves(trained.epochs, trained.best))
     console = Console()
-    console.print(_figures({split: artefact.card.metrics[split] for split in ("val", "test")}))
+    console.print(figures_table({split: artefact.card.metrics[split] for split in ("val", "test")}))
     console.print(f"epoch {trained.best} of {recipe.epochs} was best on validation; curves: {curves}")
     console.print(f"written to {out} (seed {seed}); share it with `walkaround model publish`")
 
@@ -108,7 +112,10 @@ def evaluate(
     split: Annotated[str | None, typer.Option(help="Only the photos of this split: train, val or test.")] = None,
     page: Annotated[Path | None, typer.Option(help="Write the evaluation as one HTML page here.")] = None,
     outlines: Annotated[
-        Path | None, typer.Option(help="A masks.json: also measure whether heat maps point at the damage.")
+        Path | None,
+        typer.Option(
+            help="A masks.json: also measure whether heat maps point at the damage, and the model's outlines."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -129,16 +136,14 @@ def evaluate(
     evaluation = judge(artefact.card, samples, probability, sets=_has_sets(manifest))
     if page:
         page.write_text(render_page(evaluation, scores), encoding="utf-8")
-    pointing: dict[str, float] = {}
-    if outlines:
-        pointing = pointing_shares(artefact, read_outlined(outlines))
+    pointing, agreement = _judge_outlines(artefact, outlines, split) if outlines else ({}, {})
     if as_json:
-        typer.echo(
-            json.dumps({**evaluation_json(evaluation), **({"pointing": pointing} if pointing else {})}, indent=2)
-        )
+        said = {"pointing": pointing, "outlines": {group: asdict(figures) for group, figures in agreement.items()}}
+        judged = {name: value for name, value in said.items() if value}
+        typer.echo(json.dumps({**evaluation_json(evaluation), **judged}, indent=2))
         return
     console = Console()
-    console.print(_figures({"all photos": evaluation.overall, **evaluation.by_source, **evaluation.by_view}))
+    console.print(figures_table({"all photos": evaluation.overall, **evaluation.by_source, **evaluation.by_view}))
     for sets in evaluation.sets:
         console.print(
             f"sets at {sets.threshold:.3f}: {sets.found} of {sets.damaged} damaged found, "
@@ -146,9 +151,32 @@ def evaluate(
         )
     for what, share in pointing.items():
         console.print(f"pointing, {what}: {share:.3f}")
+    if agreement:
+        console.print(_agreement_table(agreement))
 
 
-def _reporter(bars: Progress) -> Callable[[str, int, int], object]:
+def _judge_outlines(artefact: Artefact, path: Path, split: str | None) -> tuple[dict[str, float], dict[str, Agreement]]:
+    """How well the heat map points at outlined damage, and how well the map of the branch agrees where there is one."""
+    samples = [sample for sample in read_outlined_samples(path) if split in (None, sample.split)]
+    names = {sample.name for sample in samples}
+    pointing = pointing_shares(artefact, [item for item in read_outlined(path) if item.sample.name in names])
+    if artefact.card.outlines is None:
+        return pointing, {}
+    return pointing, agreements(samples, map_photos(artefact, samples).damage, read_regions(path))
+
+
+def _agreement_table(agreement: dict[str, Agreement]) -> Table:
+    columns = ("photos", "per_photo", "pooled", "pointing", "centre")
+    table = Table(
+        "outlined photos", *columns, caption="overlap per photo and pooled; highest cell on damage, middle too"
+    )
+    for group, figures in agreement.items():
+        table.add_row(group, str(figures.photos), *(f"{getattr(figures, name):.3f}" for name in columns[1:]))
+    return table
+
+
+def progress_reporter(bars: Progress) -> Callable[[str, int, int], object]:
+    """What a training run reports to: a bar for each of its phases."""
     tasks: dict[str, TaskID] = {}
 
     def report(phase: str, done: int, total: int) -> None:
@@ -179,8 +207,17 @@ def _print_report(report: DatasetReport) -> None:
     console.print(f"{len(report.problems)} problem(s)")
 
 
-def _figures(groups: dict[str, MetricSet]) -> Table:
-    names = ("accuracy", "recall", "specificity", "auroc", "loss", "expected_calibration_error")
+def figures_table(groups: dict[str, MetricSet]) -> Table:
+    """Figures of named sets of photos, with intervals."""
+    names = (
+        "accuracy",
+        "recall",
+        "specificity",
+        "auroc",
+        "recall_at_specificity_90",
+        "loss",
+        "expected_calibration_error",
+    )
     table = Table("", "photos", *names, caption="95 % intervals from 1,000 resamples of the photos")
     for group, figures in groups.items():
         cells = []

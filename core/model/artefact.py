@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     import keras
 
 WEIGHTS_FILE = "model.keras"
+BRANCH_MEMBER = "outlines.keras"  # within the weights' file: the branch, a `.keras` file of its own
 CARD_FILE = "card.json"
 MAX_ARTEFACT_BYTES = 512 * 2**20
 _MODELS = {"DTypePolicy", "Sequential", "Functional", "InputLayer"}
-_CONVOLUTIONAL = {"ZeroPadding2D", "Conv2D", "BatchNormalization", "Activation", "Add", "MaxPooling2D"}
+_CONVOLUTIONAL = {"UpSampling2D", "ZeroPadding2D", "Conv2D", "BatchNormalization", "Activation", "Add", "MaxPooling2D"}
 _LAYERS = _MODELS | _CONVOLUTIONAL | {"GlobalAveragePooling2D", "Dropout", "Dense"}
 _TENSOR = "__keras_tensor__"
 _PLAIN_MODULES = {"keras.initializers", "keras.regularizers", "keras.constraints"}
@@ -43,8 +44,12 @@ class Artefact:
         return self.folder / WEIGHTS_FILE
 
 
-def save_artefact(network: "keras.Model", description: Description, folder: Path) -> Artefact:
-    """Write `network` and its card to `folder`, which must not exist yet; nothing half-written is ever seen there.
+def save_artefact(
+    network: "keras.Model", description: Description, folder: Path, branch: "keras.Model | None" = None
+) -> Artefact:
+    """Write `network`, its `branch` if there is one, and its card to `folder`; nothing half-written is ever seen there.
+
+    The folder must not exist yet.
 
     Kernels are stored as float16, everything one-dimensional (biases, BatchNormalization) as float32. Rounds the
     network's kernels in place, so that what is measured afterwards is what was saved; to measure before saving, call
@@ -53,11 +58,15 @@ def save_artefact(network: "keras.Model", description: Description, folder: Path
     if folder.exists():
         raise ModelUnusable(f"{folder} exists already and artefacts are never overwritten; choose another folder")
     round_to_float16(network)
+    if branch is not None:
+        round_to_float16(branch)
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         temporary.chmod(0o755)
         _write_keras_file(network, temporary / WEIGHTS_FILE)
+        if branch is not None:
+            _add_branch(branch, temporary / WEIGHTS_FILE)
         sha256 = file_sha256(temporary / WEIGHTS_FILE)
         card = Card(**dict(description), weights_sha256=sha256, parameters=network.count_params())
         (temporary / CARD_FILE).write_text(card.to_json(), encoding="utf-8")
@@ -104,6 +113,7 @@ def verify_weights(data: bytes, card: Card, origin: str) -> None:
     from core.model.stored_weights import read_weights
 
     parameters = sum(array.size for arrays in read_weights(data, origin).values() for array in arrays)
+    _check_branch(data, card, origin)
     if parameters != card.parameters:
         raise ModelUnusable(
             f"{origin} holds {parameters:,} parameters, but its card says {card.parameters:,}; save the model again"
@@ -151,6 +161,15 @@ def network_config(data: bytes, origin: str) -> dict[str, Any]:
     return config
 
 
+def branch_bytes(data: bytes, origin: str) -> bytes | None:
+    """The branch's own `.keras` file within that of its network, None where there is none. Raises `ModelUnusable`."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return archive.read(BRANCH_MEMBER) if BRANCH_MEMBER in archive.namelist() else None
+    except zipfile.BadZipFile as error:
+        raise ModelUnusable(f"{origin} is not a Keras model file ({error}); save the model again") from error
+
+
 def round_to_float16(network: "keras.Model") -> None:
     """Round every kernel to the nearest float16, in place and still float32. Raises `ModelUnusable` on overflow."""
     for variable in network.weights:
@@ -188,10 +207,36 @@ def _write_keras_file(network: "keras.Model", path: Path) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
         full = Path(scratch) / WEIGHTS_FILE
         network.save(full, include_optimizer=False)
-        with zipfile.ZipFile(full) as source, zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as target:
+        with zipfile.ZipFile(full) as source, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as target:
             for member in source.namelist():
                 content = source.read(member)
                 target.writestr(member, with_float16_kernels(content) if member == WEIGHTS_MEMBER else content)
+
+
+def _add_branch(branch: "keras.Model", path: Path) -> None:
+    """Put the branch into the network's file."""
+    inner = path.with_name(BRANCH_MEMBER)
+    _write_keras_file(branch, inner)
+    with zipfile.ZipFile(path, "a") as target:
+        target.write(inner, BRANCH_MEMBER, zipfile.ZIP_STORED)
+    inner.unlink()
+
+
+def _check_branch(data: bytes, card: Card, origin: str) -> None:
+    """The branch is there where the card declares it, and as large; made of plain layers only."""
+    from core.model.stored_weights import read_weights
+
+    branch = branch_bytes(data, origin)
+    if branch is not None:
+        _check_layers(network_config(branch, origin), origin)
+    stored = read_weights(branch, origin).values() if branch is not None else ()
+    parameters = sum(array.size for arrays in stored for array in arrays)
+    declared = card.outlines.parameters if card.outlines is not None else 0
+    if parameters != declared:
+        raise ModelUnusable(
+            f"{origin} holds a branch of {parameters:,} parameters, but its card says {declared:,}; "
+            "save the model again"
+        )
 
 
 def _check_layers(config: Any, origin: str) -> None:

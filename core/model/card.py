@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, Val
 from core.canonical import sha256_of
 from core.domain import ModelIdentity, ViewPlan
 from core.errors import ModelUnusable
+from core.model.evidence import Evidence
 from core.model.pooling import Pooling
 from core.model.vehicle import VehicleSpace
 from core.policy import Policy
@@ -14,7 +15,9 @@ from core.policy import Policy
 Share = Annotated[float, Field(ge=0, le=1)]
 # What a clear photo must stay below: the threshold at which so many of the damaged validation photos are found.
 CLEAR_RECALL = 0.95
-MeasureName = Literal["accuracy", "recall", "specificity", "auroc", "loss", "expected_calibration_error"]
+MeasureName = Literal[
+    "accuracy", "recall", "specificity", "auroc", "recall_at_specificity_90", "loss", "expected_calibration_error"
+]
 
 
 class _Part(BaseModel):
@@ -85,6 +88,20 @@ class Fitted(_Part):
     view: str
 
 
+class Outlines(_Part):
+    """The branch that says where the damage is: its map's `cells` a side, the kinds it names, how it enters the logit.
+
+    `recipe` and `metrics` say how it was trained and what it came to on outlined photos.
+    """
+
+    cells: int = Field(ge=1)
+    kinds: tuple[str, ...]
+    parameters: int = Field(gt=0)
+    evidence: Evidence = Evidence()
+    recipe: dict[str, JsonValue] = {}
+    metrics: dict[str, float] = {}
+
+
 class Description(_Part):
     """Everything a card says besides its weights: what training hands to `core.model.artefact.save_artefact`."""
 
@@ -95,6 +112,7 @@ class Description(_Part):
     input: InputSpec = InputSpec()
     preprocessing: str = Field(min_length=1)
     pooling: Pooling = Pooling()
+    outlines: Outlines | None = None
     temperature: float = Field(default=1.0, gt=0)
     thresholds: Thresholds = Thresholds()
     fitted: Fitted | None = None
@@ -107,19 +125,23 @@ class Description(_Part):
     def _pooling_fits_views(self) -> Self:
         if self.pooling.needs_tiles and not self.input.tiles:
             raise ValueError("pooling weighs tiles, but input.tiles is 0")
+        if self.outlines is not None and self.outlines.evidence.cells > self.outlines.cells**2:
+            raise ValueError("outlines.evidence.cells counts more cells than the map has")
         return self
 
 
 class Card(Description):
-    """card.json: the description, bound to its weights. `parameters` counts every weight of the network."""
+    """card.json: the description, bound to its weights. `parameters` counts every weight of the founding network."""
 
     weights_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     parameters: int = Field(gt=0)
 
     @property
     def preprocess_sha256(self) -> str:
-        """Hash of all that changes a prediction while the weights stay: preprocessing, views, pooling, temperature."""
+        """Hash of what changes a prediction while the weights stay: input, pooling, evidence, temperature."""
         parts = self.model_dump(mode="json", include={"preprocessing", "input", "pooling", "temperature"})
+        if self.outlines is not None:
+            parts["evidence"] = self.outlines.evidence.model_dump(mode="json")
         space = self.fitted.vehicle if self.fitted else None
         return sha256_of(parts | ({"vehicle": space.model_dump(mode="json")} if space else {}))
 

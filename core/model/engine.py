@@ -27,12 +27,14 @@ class ViewOutputs:
     """What the network says of n views: logits (n,), heat maps (n, rows, columns) and their constants (n,).
 
     mean(map) + constant = logit, checked for every view. `features` are what the head was given, (n, channels).
+    `cells` are the branch's logits of damage and of kinds, (n, cells, cells, 1 + kinds); of no cells without a branch.
     """
 
     logits: NDArray[np.float32]
     heatmaps: NDArray[np.float32]
     constants: NDArray[np.float32]
     features: NDArray[np.float32]
+    cells: NDArray[np.float32]
 
     @classmethod
     def concatenate(cls, parts: "list[ViewOutputs]") -> Self:
@@ -42,6 +44,7 @@ class ViewOutputs:
             np.concatenate([part.heatmaps for part in parts]),
             np.concatenate([part.constants for part in parts]),
             np.concatenate([part.features for part in parts]),
+            np.concatenate([part.cells for part in parts]),
         )
 
 
@@ -117,6 +120,7 @@ class Engine:
             half * (plain.heatmaps + mirrored.heatmaps[:, :, ::-1]),
             half * (plain.constants + mirrored.constants),
             half * (plain.features + mirrored.features),
+            half * (plain.cells + mirrored.cells[:, :, ::-1]),
         )
 
     def _run_all(self, views: Pixels) -> ViewOutputs:
@@ -145,6 +149,6 @@ class Engine:
         length = min(max(2, wanted), self._batch_size)
         if length > count:
             batch = np.concatenate([batch, np.zeros((length - count, *batch.shape[1:]), np.uint8)])
-        logits, heatmaps, constants, features = (output[:count] for output in self._forward(batch))
+        logits, heatmaps, constants, features, cells = (output[:count] for output in self._forward(batch))
         check_exact(heatmaps, constants, logits)
-        return ViewOutputs(logits, heatmaps, constants, features)
+        return ViewOutputs(logits, heatmaps, constants, features, cells)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import ModelUnusable
-from core.model.artefact import network_config
+from core.model.artefact import branch_bytes, network_config
 
 Array = NDArray[np.float32]
 Weights = dict[str, list[NDArray[Any]]]
@@ -50,11 +50,15 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class FoldedNetwork:
-    """Backbone steps in an order that can be run, their convolutions by name, and the head."""
+    """Backbone steps in an order that can be run, their convolutions by name, and the head.
+
+    `outlines` are the steps of the branch that says where the damage is, if there is one; they read the backbone's.
+    """
 
     steps: tuple[Step, ...]
     convolutions: dict[str, Convolution]
     head: Head
+    outlines: tuple[Step, ...] = ()
 
 
 def read_network(data: bytes, origin: str) -> FoldedNetwork:
@@ -62,7 +66,8 @@ def read_network(data: bytes, origin: str) -> FoldedNetwork:
     with _expected_network(origin):
         layers, weights = _layers(data, origin)
         steps, convolutions = _fold(read_steps(layers[0]["config"]), weights)
-        return FoldedNetwork(tuple(steps), convolutions, _head(layers[3:], weights))
+        outlines = _fold_branch(data, convolutions, origin)
+        return FoldedNetwork(tuple(steps), convolutions, _head(layers[3:], weights), outlines)
 
 
 def read_head(data: bytes, origin: str) -> Head:
@@ -70,6 +75,21 @@ def read_head(data: bytes, origin: str) -> Head:
     with _expected_network(origin):
         layers, weights = _layers(data, origin)
         return _head(layers[3:], weights)
+
+
+def _fold_branch(data: bytes, convolutions: dict[str, Convolution], origin: str) -> tuple[Step, ...]:
+    """The steps of the file's branch, none where it has none; adds its convolutions.
+
+    Its inputs are named like the backbone's steps that they read.
+    """
+    from core.model.stored_weights import read_weights
+
+    branch = branch_bytes(data, origin)
+    if branch is None:
+        return ()
+    steps, own = _fold(read_steps(network_config(branch, origin)["config"]), read_weights(branch, origin))
+    convolutions |= own
+    return tuple(step for step in steps if step.kind != "InputLayer")
 
 
 @contextmanager

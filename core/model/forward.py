@@ -21,7 +21,9 @@ from core.model.network import CHANNELS
 if TYPE_CHECKING:
     import tensorflow as tf
 
-Outputs = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
+Floats = NDArray[np.float32]
+# Logits, heat maps, constants, pooled features; and the branch's map of damage, of no cells where there is no branch.
+Outputs = tuple[Floats, Floats, Floats, Floats, Floats]
 
 
 def prepare_tensorflow(threads: int | None = None, *, use_gpu: bool = True) -> None:
@@ -72,7 +74,8 @@ def build_forward(
 ) -> Callable[[Pixels], Outputs]:
     """The forward pass for uint8 RGB (n, size, size, 3).
 
-    It returns logits (n,), heat maps (n, rows, columns), constants (n,), pooled features (n, channels).
+    It returns logits (n,), heat maps (n, rows, columns), constants (n,), pooled features (n, channels), and the
+    branch's logits of damage and kinds (n, cells, cells, 1 + kinds).
 
     `auto` is float32 everywhere: bfloat16 takes half the time on a CPU that has it, but moves probabilities by up to
     0.05 where 1e-3 is promised. The head and the heat map are float32 in any case. The pass raises `MemoryError` where
@@ -84,25 +87,29 @@ def build_forward(
 
     def run(views: Pixels) -> Outputs:
         try:
-            logits, heatmaps, constants, features = (output.numpy() for output in forward(tf.constant(views)))
+            logits, heatmaps, constants, features, cells = (part.numpy() for part in forward(tf.constant(views)))
         except tf.errors.ResourceExhaustedError as error:
             raise MemoryError(error.message) from error
         except tf.errors.OpError as error:
             raise ModelFailed(
                 f"TensorFlow failed: {error.message:.300}; another attempt or worker may succeed"
             ) from error
-        return logits, heatmaps, constants, features
+        return logits, heatmaps, constants, features, cells
 
     return run
 
 
 def trace_forward(
     network: FoldedNetwork, size: int, precision: Literal["float32", "bfloat16", "float16"], *, xla: bool = False
-) -> Callable[["tf.Tensor"], tuple["tf.Tensor", "tf.Tensor", "tf.Tensor", "tf.Tensor"]]:
+) -> Callable[["tf.Tensor"], tuple["tf.Tensor", "tf.Tensor", "tf.Tensor", "tf.Tensor", "tf.Tensor"]]:
     """The pass as a `tf.function` of tensors, compiled anew for each shape with `xla`."""
     import tensorflow as tf
 
-    steps, head = network.steps, network.head  # not the network itself: its arrays are free once they are variables
+    steps, outlines, head = (
+        network.steps,
+        network.outlines,
+        network.head,
+    )  # not the network itself: its arrays are free once they are variables
     kind = tf.as_dtype(precision)
     weights = {
         name: (_variable(convolution.kernel, kind), _variable(convolution.bias, kind))
@@ -112,14 +119,16 @@ def trace_forward(
     def forward(views: "tf.Tensor") -> Any:
         pixels = tf.cast(tf.gather(views, CHANNELS.order, axis=-1), tf.float32) - tf.constant(CHANNELS.mean, tf.float32)
         outputs: dict[str, Any] = {}
-        for step in steps:
+        for step in (*steps, *outlines):
             inputs = [outputs[name] for name in step.inputs] or [tf.cast(pixels, kind)]
-            outputs[step.name] = _run_step(step, inputs, weights.get(step.name))
-        return _head_and_map(head, tf.cast(outputs[steps[-1].name], tf.float32))
+            outputs[step.name] = run_step(step, inputs, weights.get(step.name))
+        explained = _head_and_map(head, tf.cast(outputs[steps[-1].name], tf.float32))
+        none = tf.zeros((tf.shape(views)[0], 0, 0, 0))
+        return (*explained, tf.cast(outputs[outlines[-1].name], tf.float32) if outlines else none)
 
     signature = None if xla else [tf.TensorSpec((None, size, size, 3), tf.uint8)]
     return cast(
-        "Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]]",
+        "Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]]",
         tf.function(forward, input_signature=signature, autograph=False, jit_compile=xla or None),
     )
 
@@ -130,10 +139,8 @@ def _variable(value: NDArray[np.float32], kind: "tf.DType") -> "tf.Variable":
     return tf.Variable(tf.cast(value, kind), trainable=False)
 
 
-def _run_step(
-    step: Step, inputs: list["tf.Tensor"], weights: tuple["tf.Variable", "tf.Variable"] | None
-) -> "tf.Tensor":
-    """One layer of the backbone, as Keras defines it (channels last)."""
+def run_step(step: Step, inputs: list["tf.Tensor"], weights: tuple["tf.Variable", "tf.Variable"] | None) -> "tf.Tensor":
+    """One layer of the backbone or the branch, as Keras defines it (channels last)."""
     import tensorflow as tf
 
     settings = step.settings
@@ -153,6 +160,9 @@ def _run_step(
             return tf.nn.max_pool2d(inputs[0], settings["pool_size"], settings["strides"], settings["padding"].upper())
         case "Add":
             return tf.add_n(inputs)
+        case "UpSampling2D" if settings["interpolation"] == "nearest":
+            rows, columns = settings["size"]
+            return tf.repeat(tf.repeat(inputs[0], rows, axis=1), columns, axis=2)
     raise ModelUnusable(
         f"the layer {step.name} ({step.kind}) is not one of the classifier's (ResNet50 + head); save the model again"
     )

@@ -19,8 +19,9 @@ from core.model.artefact import Artefact
 from core.model.card import Card
 from core.model.device import ComputeDevice, DeviceChoice
 from core.model.engine import ViewOutputs, load_engine
+from core.model.evidence import CombinedLogits, combine
 from core.model.heatmap import check_exact, compose
-from core.model.pooling import pool
+from core.model.pooling import PooledLogits, pool
 from core.model.precision import Precision, identity_in
 
 log = logging.getLogger(__name__)
@@ -222,25 +223,51 @@ def check_photos(photos: Sequence[Pixels], plan: ViewPlan) -> None:
 def score_photos(device: Device, photos: Sequence[Pixels], card: Card) -> list[Score]:
     """Score photos in one go: their views through the device, pooled, calibrated, their heat maps composed.
 
-    The heat map is that of the calibrated logit: mean(heatmap) + a constant = logit, checked for every photo.
+    The heat map is the head's part of the calibrated logit: mean(heatmap) + a constant = logit, checked for every
+    photo; the constant holds what the map of damage adds.
     Raises whatever the device raises, and `ModelFailed` where a heat map does not add up.
     """
     plan = card.input.plan
     started = time.perf_counter()
     outputs = device.run(np.concatenate(photos))
     device_seconds = (time.perf_counter() - started) / len(photos)
-    pooled = pool(outputs.logits.reshape(-1, plan.count), card.pooling)
+    pooled, combined = photo_evidence(outputs, card)
     maps = outputs.heatmaps.reshape(len(photos), plan.count, *outputs.heatmaps.shape[1:])
-    heatmaps = compose(maps, plan, pooled) / card.temperature
+    heatmaps = combined.head * compose(maps, plan, pooled) / card.temperature
     constants = np.sum(pooled.weights * outputs.constants.reshape(-1, plan.count), axis=1) + pooled.constants
-    logits = pooled.logits / card.temperature
+    constants = combined.head * constants + combined.constants
+    logits = combined.logits / card.temperature
     check_exact(heatmaps, constants / card.temperature, logits)
     probabilities = np.exp(-np.logaddexp(0.0, -logits))
     distances = _vehicle_distances(outputs, card)
+    cells = outputs.cells[:: plan.count]
     return [
-        Score(float(probability), float(logit), heatmap.astype(np.float32), distance, device_seconds=device_seconds)
-        for probability, logit, heatmap, distance in zip(probabilities, logits, heatmaps, distances, strict=True)
+        Score(
+            float(probability),
+            float(logit),
+            heatmap.astype(np.float32),
+            distance,
+            where if where.size else None,
+            device_seconds=device_seconds,
+        )
+        for probability, logit, heatmap, distance, where in zip(
+            probabilities, logits, heatmaps, distances, cells, strict=True
+        )
     ]
+
+
+def photo_evidence(outputs: ViewOutputs, card: Card) -> tuple[PooledLogits, CombinedLogits]:
+    """Of the views of n photos: the head's pooled logits, and the photos' logits before the temperature.
+
+    The map's evidence is that of the whole photo's view. Raises `ModelFailed` where the device gives no map.
+    """
+    pooled = pool(outputs.logits.reshape(-1, card.input.plan.count), card.pooling)
+    if card.outlines is None:
+        return pooled, CombinedLogits(pooled.logits, 1.0, np.zeros(len(pooled.logits)))
+    maps = outputs.cells[:: card.input.plan.count, ..., :1]
+    if not maps.size:
+        raise ModelFailed("the device gives no map of damage, which this model's card asks for: load the model again")
+    return pooled, combine(pooled.logits, maps, card.outlines.evidence)
 
 
 def _vehicle_distances(outputs: ViewOutputs, card: Card) -> Sequence[float | None]:

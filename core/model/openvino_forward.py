@@ -4,6 +4,8 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from core.domain import Pixels
 from core.errors import ModelFailed
 from core.model.folding import Head
@@ -33,12 +35,14 @@ def build_openvino_forward(
 
     def run(views: Pixels) -> Outputs:
         try:
-            features = request.infer([views], share_inputs=True)[0]
+            answers = request.infer([views], share_inputs=True)
         except RuntimeError as error:
             raise as_ours(error) from error
+        features = answers[0]
         if len(features) != len(views):  # seen where memory ran out: the answers to an earlier batch
             raise MemoryError(f"OpenVINO answered for {len(features)} views of {len(views)}")
-        return head_and_map(head, features)
+        cells = answers[1] if len(answers) > 1 else np.zeros((len(views), 0, 0, 0), np.float32)
+        return (*head_and_map(head, features), cells)
 
     return run
 

@@ -30,6 +30,7 @@ def import_openvino() -> Any:
 def build_graph(network: FoldedNetwork, size: int) -> "openvino.Model":
     """uint8 RGB (n, size, size, 3) to the last convolution's output, float32 (n, rows, columns, channels).
 
+    And to the branch's map (n, cells, cells, 1 + kinds) where the network has one.
     Raises `ModelUnusable` for other layers than the classifier's, and without OpenVINO.
     """
     openvino = import_openvino()
@@ -39,15 +40,18 @@ def build_graph(network: FoldedNetwork, size: int) -> "openvino.Model":
     pixels = op.gather(op.convert(views, "f32"), np.array(CHANNELS.order), np.array(3))
     pixels = op.subtract(pixels, np.array(CHANNELS.mean, np.float32))
     outputs: dict[str, Any] = {}
-    for step in network.steps:
+    for step in (*network.steps, *network.outlines):
         inputs = [outputs[name] for name in step.inputs] or [op.transpose(pixels, _TO_CHANNELS_FIRST)]
         outputs[step.name] = _add_step(op, step, inputs, network.convolutions.get(step.name))
-    features = op.transpose(outputs[network.steps[-1].name], _TO_CHANNELS_LAST)
-    return openvino.Model([op.result(features, name="features")], [views], "backbone")
+    results = []
+    for name, steps in (("features", network.steps), ("cells", network.outlines)):
+        if steps:
+            results.append(op.result(op.transpose(outputs[steps[-1].name], _TO_CHANNELS_LAST), name=name))
+    return openvino.Model(results, [views], "backbone")
 
 
 def _add_step(op: Any, step: Step, inputs: list[Any], convolution: Convolution | None) -> Any:
-    """One layer of the backbone, as Keras defines it, channels first."""
+    """One layer of the backbone or the branch, as Keras defines it, channels first."""
     settings = step.settings
     match step.kind:
         case "InputLayer":
@@ -71,6 +75,9 @@ def _add_step(op: Any, step: Step, inputs: list[Any], convolution: Convolution |
             return pooled.output(0)
         case "Add":
             return op.add(*inputs)
+        case "UpSampling2D" if settings["interpolation"] == "nearest":
+            scales = np.array(settings["size"], np.float32)
+            return op.interpolate(inputs[0], scales, "nearest", "scales", axes=np.array([2, 3]))
     raise ModelUnusable(
         f"the layer {step.name} ({step.kind}) is not one of the classifier's (ResNet50 + head); save the model again"
     )

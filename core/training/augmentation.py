@@ -41,8 +41,12 @@ def augment(pixels: Pixels, framing: Framing, size: int, rng: Generator, *, dama
         view = paint_damage(view, rng)
     if rng.random() < 0.2:
         view = _occlude(view, rng)
-    view = _relight(view, rng)
-    return _degrade(view, rng)
+    return alter(view, rng)
+
+
+def alter(view: Pixels, rng: Generator) -> Pixels:
+    """Other light, another lens, another upload; everything stays where it is."""
+    return _degrade(_relight(view, rng), rng)
 
 
 def _random_box(width: int, height: int, framing: Framing, rng: Generator) -> Box:

@@ -55,6 +55,19 @@ def blur(pixels: Pixels, radius: float) -> Pixels:
     return np.asarray(Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(radius)))
 
 
+def fill_polygon(side: int, outline: Sequence[Point]) -> NDArray[np.uint8]:
+    """A polygon of (x, y) in pixels filled with 255, the rest 0; uint8 (side, side), not antialiased."""
+    image = Image.new("L", (side, side))
+    ImageDraw.Draw(image).polygon([(float(x), float(y)) for x, y in outline], fill=255)
+    return np.asarray(image)
+
+
+def average(channel: NDArray[np.uint8], box: Box, side: int) -> NDArray[np.uint8]:
+    """The means of side x side equal parts of a window (left, top, right, bottom; pixels) of a uint8 (H, W)."""
+    image = Image.fromarray(np.ascontiguousarray(channel))
+    return np.asarray(image.resize((side, side), Image.Resampling.BOX, box=box))
+
+
 def draw_strokes(size: int, strokes: Sequence[Sequence[Point]], widths: Sequence[float]) -> NDArray[np.float32]:
     """Antialiased lines through `strokes` (x, y in pixels), as coverage 0..1 of shape (size, size)."""
     canvas, draw = _canvas(size)

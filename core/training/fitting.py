@@ -48,14 +48,14 @@ def run_model(
 ) -> ModelOutputs:
     """Run the model over every sample as serving does. Raises `PhotoRefused`, `DatasetInvalid`, `ModelUnusable`."""
     from core.model.engine import load_engine
-    from core.model.pooling import pool
+    from core.model.inference import photo_evidence
 
     engine, card = load_engine(artefact), artefact.card
     logits, features = [], []
     for batch in in_batches(samples):
         outputs = engine.run(np.concatenate([views_of(sample, card) for sample in batch]))
-        pooled = pool(outputs.logits.reshape(len(batch), -1), card.pooling)
-        logits.append(pooled.logits / card.temperature)
+        _, combined = photo_evidence(outputs, card)
+        logits.append(combined.logits / card.temperature)
         features.append(outputs.features[:: card.input.plan.count])
         advance(len(batch))
     return ModelOutputs(np.concatenate(logits), np.concatenate(features))

@@ -15,7 +15,7 @@ RESAMPLES = 1000
 
 
 def measure(probability: Floats, damaged: Truth, threshold: float, seed: int = 0) -> MetricSet:
-    """All six figures; those that need both labels are left out where one is absent.
+    """All figures; those that need both labels are left out where one is absent.
 
     Intervals are percentiles of 1,000 bootstrap resamples of the photos (fewer labels than two in a resample: skipped).
     """
@@ -50,6 +50,13 @@ def auroc(probability: Floats, damaged: Truth) -> float:
     return float((ranks[damaged].sum() - positives * (positives + 1) / 2.0) / (positives * negatives))
 
 
+def recall_at(specificity: float, scores: Floats, damaged: Truth) -> float:
+    """The share of damaged photos above what this share of the intact ones does not exceed; NaN without both."""
+    if damaged.all() or not damaged.any():
+        return float("nan")
+    return float((scores[damaged] > np.quantile(scores[~damaged], specificity)).mean())
+
+
 def calibration_error(probability: Floats, damaged: Truth) -> float:
     """Expected calibration error: mean gap between the probability of damage and its frequency in ten equal bins."""
     bins = np.minimum((probability * BINS).astype(int), BINS - 1)
@@ -75,6 +82,7 @@ _MEASURES: dict[MeasureName, Callable[[Floats, Truth, float], float]] = {
     "recall": lambda p, y, t: _share(p[y] >= t),
     "specificity": lambda p, y, t: _share(p[~y] < t),
     "auroc": lambda p, y, _: auroc(p, y),
+    "recall_at_specificity_90": lambda p, y, _: recall_at(0.9, p, y),
     "loss": lambda p, y, _: _loss(p, y),
     "expected_calibration_error": lambda p, y, _: calibration_error(p, y),
 }

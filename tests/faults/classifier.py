@@ -100,7 +100,8 @@ def small_device(pace: float, breaks_after: int | None) -> BatchingClassifier:
         maps = redness.reshape(len(views), CELLS, 32, CELLS, 32).mean(axis=(2, 4)).astype(np.float32)
         if maps.mean(axis=(1, 2)).max() > DEADLY_LOGIT:
             os.abort()
-        return maps.mean(axis=(1, 2)), maps, np.zeros(len(views), np.float32), maps.reshape(len(views), -1)
+        constants, cells = np.zeros(len(views), np.float32), np.zeros((len(views), 0, 0, 0), np.float32)
+        return maps.mean(axis=(1, 2)), maps, constants, maps.reshape(len(views), -1), cells
 
     artefact = Artefact(Path("unread"), card)
     return BatchingClassifier(artefact, batch_size=16, open_device=lambda: Engine(forward, batch_size=16))

@@ -59,6 +59,12 @@ def test_the_policy_is_written_into_the_card_and_told(model: Path, manifest: Pat
     assert json.loads(run("policy", model)) == json.loads(card.policy.model_dump_json())
 
 
+def test_photos_as_in_the_field_count_whatever_their_view_and_split(model: Path, manifest: Path) -> None:
+    field = written(manifest.parent / "field.csv", [(f"{n}.png", "intact", "test", "unknown") for n in range(3)])
+    told = run("fit", model, "--manifest", manifest, "--judge", field, "--json")
+    assert (told["photos"], told["intact"]) == (INTACT + DAMAGED + 3, INTACT + 3)
+
+
 def test_json_has_the_whole_policy(model: Path, manifest: Path) -> None:
     told = run("fit", model, "--manifest", manifest, "--audit-share", "0.2", "--json")
     assert (told["photos"], told["intact"], told["view"]) == (INTACT + DAMAGED, INTACT, "part")

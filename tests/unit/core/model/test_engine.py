@@ -27,8 +27,9 @@ class SmallMemory:
         logits = maps.mean(axis=(1, 2))
         constants = np.full(len(views), -1.0)
         features = maps.reshape(len(views), -1)
-        answers = (part.astype(np.float32) for part in (logits - 1, maps, constants, features))
-        return next(answers), next(answers), next(answers), next(answers)
+        cells = maps[..., None]
+        answers = (part.astype(np.float32) for part in (logits - 1, maps, constants, features, cells))
+        return next(answers), next(answers), next(answers), next(answers), next(answers)
 
 
 @pytest.fixture(scope="module")
@@ -144,13 +145,14 @@ def test_flipped_answers_are_averaged_in_place(views: np.ndarray) -> None:
     both_edges = views.copy()
     both_edges[:, :, 1:3] = 0
     np.testing.assert_allclose(outputs.heatmaps, both_edges.mean(axis=3) / 2, rtol=1e-6)
+    np.testing.assert_allclose(outputs.cells[..., 0], both_edges.mean(axis=3) / 2, rtol=1e-6)
 
 
 def test_a_map_that_does_not_explain_its_logit_is_an_error(views: np.ndarray) -> None:
     class Wrong(SmallMemory):
         def __call__(self, views: np.ndarray) -> Outputs:
-            logits, maps, constants, features = super().__call__(views)
-            return logits + np.float32(0.001), maps, constants, features
+            logits, *others = super().__call__(views)
+            return logits + np.float32(0.001), *others
 
     with pytest.raises(ModelFailed, match="does not add up"):
         Engine(Wrong()).run(views)
@@ -160,6 +162,6 @@ def test_compiled_by_xla_it_answers_the_same(artefact: Artefact, engine: Engine,
     import tensorflow as tf
 
     network = read_network(verified_bytes(artefact), "here")
-    logits, heatmaps, constants, _ = trace_forward(network, 64, "float32", xla=True)(tf.constant(photos[:2, 0]))
+    logits, heatmaps, constants, *_ = trace_forward(network, 64, "float32", xla=True)(tf.constant(photos[:2, 0]))
     np.testing.assert_allclose(logits, engine.run(photos[:2, 0]).logits, atol=1e-4)
     np.testing.assert_allclose(np.mean(heatmaps, axis=(1, 2)) + constants, logits, atol=1e-5)

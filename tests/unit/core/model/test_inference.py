@@ -15,6 +15,7 @@ import pytest
 from core.errors import DeviceBroken, ModelFailed, ModelUnusable, PhotoRefused, Refusal
 from core.model.artefact import Artefact
 from core.model.engine import ViewOutputs
+from core.model.evidence import Evidence
 from core.model.inference import BATCHES_WAITING, MAX_DEVICE_FAILURES, BatchingClassifier, score_photos
 from core.model.pooling import Pooling
 from tests.unit.core.model.test_card import make_card
@@ -51,7 +52,8 @@ class Brightness:
             raise ModelFailed("the device failed")
         maps = views.mean(axis=3).reshape(len(views), 4, SIZE // 4, 4, SIZE // 4).mean(axis=(2, 4)) / 100
         logits = maps.mean(axis=(1, 2)) - 1
-        parts = (logits, maps, np.full(len(views), -1.0), maps.reshape(len(views), -1))
+        cells = np.stack([maps - 1, -maps], axis=-1)
+        parts = (logits, maps, np.full(len(views), -1.0), maps.reshape(len(views), -1), cells)
         return ViewOutputs(*(part.astype(np.float32) for part in parts))
 
     @contextmanager
@@ -269,6 +271,32 @@ def test_the_devices_time_is_shared_by_the_photos_of_a_batch() -> None:
     elapsed = time.perf_counter() - started
     assert len({score.device_seconds for score in scores}) == 1
     assert 0.2 <= sum(score.device_seconds for score in scores) <= elapsed
+
+
+def test_the_map_of_damage_enters_the_logit_and_the_heat_map_still_adds_up() -> None:
+    evidence = Evidence(head=0.5, largest=2.0, cells=4, area=0.25, bias=-0.125)
+    card = make_card(
+        input={"size": SIZE}, outlines={"cells": 4, "kinds": ["scratch"], "parameters": 1, "evidence": evidence}
+    )
+    bright = photo(50)
+    bright[0, : SIZE // 4] = 250
+    score = score_photos(Brightness(), [bright], card)[0]
+    head, area = 0.25 * 2.5 + 0.75 * 0.5 - 1, np.log((4 / (1 + np.exp(-1.5)) + 12 / (1 + np.exp(0.5))) / 16 + 1e-4)
+    assert score.logit == pytest.approx(0.5 * head + 2.0 * 1.5 + 0.25 * area - 0.125, abs=1e-5)
+    assert score.heatmap.mean() == pytest.approx(0.5 * (head + 1), abs=1e-5)
+    assert score.cells is not None
+    assert score.cells.shape == (4, 4, 2)
+    np.testing.assert_allclose(score.cells[0, :, 0], 1.5)
+
+
+def test_a_device_without_the_map_that_the_card_asks_for_is_an_error() -> None:
+    class Blind(Brightness):
+        def run(self, views: np.ndarray) -> ViewOutputs:
+            return replace(super().run(views), cells=np.zeros((len(views), 0, 0, 0), np.float32))
+
+    card = make_card(input={"size": SIZE}, outlines={"cells": 8, "kinds": [], "parameters": 1})
+    with pytest.raises(ModelFailed, match="no map of damage"):
+        score_photos(Blind(), [photo(1)], card)
 
 
 def test_an_interpreter_that_forgets_to_close_ends() -> None:

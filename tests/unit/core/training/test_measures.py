@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.training.measures import auroc, calibration_error, measure
+from core.training.measures import auroc, calibration_error, measure, recall_at
 
 
 @given(st.lists(st.tuples(st.sampled_from([0.1, 0.2, 0.5, 0.9]), st.booleans()), min_size=2, max_size=30))
@@ -39,3 +39,10 @@ def test_a_group_of_one_label_has_no_figures_that_need_both() -> None:
     figures = measure(np.array([0.2, 0.9]), np.array([True, True]), 0.5)
     assert {"auroc", "specificity"}.isdisjoint(figures.measures)
     assert figures.measures["recall"].value == 0.5
+
+
+def test_recall_is_read_where_specificity_is_what_was_asked_for() -> None:
+    scores = np.concatenate([np.arange(100) / 100, [0.5, 0.95, 0.99, 0.2]])
+    damaged = np.arange(104) >= 100
+    assert recall_at(0.9, scores, damaged) == pytest.approx(0.5)
+    assert np.isnan(recall_at(0.9, scores, np.ones(104, dtype=bool)))
