@@ -7,7 +7,7 @@ import pytest
 from core.errors import ModelUnusable
 from core.model.artefact import Artefact
 from tests.unit.cli.model.test_registry import run
-from tests.unit.core.model.conftest import artefact, network  # noqa: F401  fixtures
+from tests.unit.core.conftest import artefact, network  # noqa: F401  fixtures
 
 
 def test_without_a_branch_there_are_no_outlines(artefact: Artefact, tmp_path: Path) -> None:  # noqa: F811

@@ -10,7 +10,7 @@ from PIL import Image
 from core.errors import ModelUnusable
 from core.model.artefact import Artefact, open_artefact
 from tests.unit.cli.model.test_registry import run
-from tests.unit.core.model.conftest import artefact, network  # noqa: F401  fixtures
+from tests.unit.core.conftest import artefact, network  # noqa: F401  fixtures
 
 
 @pytest.fixture

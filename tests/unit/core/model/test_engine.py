@@ -151,8 +151,8 @@ def test_flipped_answers_are_averaged_in_place(views: np.ndarray) -> None:
 def test_a_map_that_does_not_explain_its_logit_is_an_error(views: np.ndarray) -> None:
     class Wrong(SmallMemory):
         def __call__(self, views: np.ndarray) -> Outputs:
-            logits, *others = super().__call__(views)
-            return logits + np.float32(0.001), *others
+            logits, maps, constants, features, cells = super().__call__(views)
+            return logits + np.float32(0.001), maps, constants, features, cells
 
     with pytest.raises(ModelFailed, match="does not add up"):
         Engine(Wrong()).run(views)

@@ -17,7 +17,7 @@ def maps(damaged: np.ndarray, seen: bool, head: np.ndarray) -> Maps:
 
 @pytest.fixture
 def damaged() -> np.ndarray:
-    return np.arange(300) % 3 == 0
+    return np.array([number % 3 == 0 for number in range(300)])
 
 
 def test_the_map_decides_where_it_knows_more(damaged: np.ndarray) -> None:

@@ -21,7 +21,7 @@ from core.training.outline_recipe import OutlineRecipe
 from core.training.outline_training import merge, train_branch
 from core.training.outlines import Region, Regions
 from core.training.stages import KEPT, Reduction
-from tests.unit.core.model.conftest import DESCRIPTION, SIZE
+from tests.unit.core.conftest import DESCRIPTION, SIZE
 
 RECIPE = OutlineRecipe(seed=1, views=90, painted=0.2, steps=60, batch=8, learning_rate=3e-3)
 

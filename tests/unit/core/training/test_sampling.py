@@ -6,7 +6,7 @@ from core.training.sampling import balance, draw_epoch, telling
 
 @pytest.fixture
 def damaged() -> np.ndarray:
-    return np.arange(4000) % 2 == 0
+    return np.array([number % 2 == 0 for number in range(4000)])
 
 
 @pytest.fixture
