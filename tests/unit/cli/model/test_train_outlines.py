@@ -24,7 +24,15 @@ def photos(tmp_path: Path) -> Path:
         if number % 2:
             pixels[20:50, 20:50] = (230, 20, 20)
             square = [[[20, 20], [50, 20], [50, 50], [20, 50]]]
-            item = {"file": f"{number}.png", "width": 80, "height": 80, "polygons": square, "split": split}
+            item = {
+                "file": f"{number}.png",
+                "width": 80,
+                "height": 80,
+                "polygons": square,
+                "split": split,
+                "union_area_frac": 0.14,
+                "source_repo": "here",
+            }
             items.append(item | {"classes": ["dent"]})
             rows.append(f"{number}.png,damaged,{split}")
         else:
