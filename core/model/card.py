@@ -131,7 +131,7 @@ class Description(_Part):
 
 
 class Card(Description):
-    """card.json: the description, bound to its weights. `parameters` counts every weight of the founding network."""
+    """card.json: the description, bound to its weights. `parameters` counts all weights but the branch's."""
 
     weights_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     parameters: int = Field(gt=0)

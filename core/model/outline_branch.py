@@ -1,7 +1,7 @@
 """The branch that says where the damage is: a small decoder on three stages of the backbone's own forward pass.
 
 It reads conv3 (56 x 56 cells for 448 pixels), conv4 and conv5 and gives, for each cell of conv3, a logit of damage and
-one for each kind. It stands beside the founding network, whose layers and counts stay as they are.
+one for each kind. It stands beside the classifier (ResNet50 and head), whose layers and counts stay as they are.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""The branch beside the founding network: in one file and one pass, on both runtimes as Keras computes it."""
+"""The branch beside the classifier: in one file and one pass, on both runtimes as Keras computes it."""
 
 from pathlib import Path
 from typing import Any
@@ -59,14 +59,14 @@ def test_the_engine_maps_as_keras_does(outlined: Artefact, expected: np.ndarray,
     np.testing.assert_allclose(cells, expected, atol=2e-3 * np.abs(expected).max())
 
 
-def test_the_founding_network_answers_as_without_it(outlined: Artefact, artefact: Artefact, photos: np.ndarray) -> None:
+def test_the_classifier_answers_as_without_it(outlined: Artefact, artefact: Artefact, photos: np.ndarray) -> None:
     beside, alone = (load_engine(one).run(photos[:, 0]) for one in (outlined, artefact))
     np.testing.assert_array_equal(beside.logits, alone.logits)
     np.testing.assert_array_equal(beside.heatmaps, alone.heatmaps)
     assert alone.cells.size == 0
 
 
-def test_keras_still_loads_the_founding_network_alone(outlined: Artefact, network: Any) -> None:
+def test_keras_still_loads_the_classifier_alone(outlined: Artefact, network: Any) -> None:
     assert load_network(outlined).count_params() == network.count_params() == outlined.card.parameters
 
 
