@@ -23,9 +23,8 @@ def folded(artefact: Artefact) -> FoldedNetwork:
 
 def test_colours_are_prepared_as_in_training(folded: FoldedNetwork, network: Any, colours: np.ndarray) -> None:
     expected = network.layers[0](preprocess(colours), training=False).numpy().mean(axis=(1, 2))
-    found = openvino.compile_model(build_graph(folded, SIZE), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(colours)[
-        "features"
-    ]
+    run = openvino.compile_model(build_graph(folded, SIZE), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    found = run(colours)["features"]
     assert (found.dtype, found.shape) == (np.float32, (3, 2, 2, 2048))
     np.testing.assert_allclose(found.mean(axis=(1, 2)), expected, atol=1e-4)
 
