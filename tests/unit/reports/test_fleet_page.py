@@ -27,7 +27,7 @@ def written(path: Path, render: RenderThumbnails = no_pictures, **changes: Any) 
     """The text of a page with nothing on it but `changes`."""
     values: dict[str, Any] = {
         "fleet": FleetReport([], by_age([]), [], []),
-        **{name: () for name in ("facts", "notes", "sections", "tables")},
+        **dict.fromkeys(("facts", "notes", "sections", "tables"), ()),
         "photos": {},
         **changes,
     }
