@@ -164,16 +164,6 @@ def test_a_store_that_takes_no_reviews_fails_no_scan(
     assert "1 reviews are in the database alone" in house.store.read(page, max_bytes=10**7).data.decode()
 
 
-def test_reviews_can_go_to_a_place_of_their_own(house: House, tmp_path: Path) -> None:
-    a_night(house)
-    review(house, key(house, "FINE", ""))
-    settings = house.context.settings.model_copy(update={"reviews": str(tmp_path / "elsewhere")})
-    night = pipeline.scan_if_due(replace(house.context, settings=settings))
-    assert night is not None
-    assert night.reviews_written == len(list((tmp_path / "elsewhere" / "reviews").glob("*/*.json"))) == 1
-    assert list(house.store.list("reviews/")) == []
-
-
 class FullStore(MemoryPhotoStore):
     """Takes nothing new."""
 
