@@ -5,6 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import pytest
 from redis import Redis
 
 
@@ -19,6 +20,8 @@ def test_it_serves_until_its_input_is_closed_and_leaves_nothing() -> None:
             with Redis(unix_socket_path=path) as client:
                 assert client.ping()
                 assert client.config_get("port") == {"port": "0"}, "nobody else can reach it"
+            with pytest.raises(subprocess.TimeoutExpired):
+                broker.wait(0.5)
             broker.communicate(timeout=30)
         assert broker.returncode == 0
         assert not list(Path(folder).iterdir())
