@@ -60,12 +60,13 @@ soak: $(VENV)/.dev  ## break everything at random for MINUTES (default 60), by S
 	@FAULTS_SOAK_MINUTES=$(or $(MINUTES),60) FAULTS_SEEDS=$(or $(SEED),1) $(BIN)/python -m pytest -m faults tests/faults/test_mixed.py
 	@$(BIN)/python -m tests.faults.figures
 
-check: $(VENV)/.dev  ## format, lint, types, import contracts, compose file, locks
+check: $(VENV)/.dev  ## format, lint, types, import contracts, mirrored tests, compose file, locks
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/pydoclint core db reports workers web cli
 	@$(BIN)/mypy core db reports workers web cli demo studies tests
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m tests.mirrored
 	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml compose.nodes.yml compose.gpu-node.yml
 	@! grep -nE 'https?:|file:' requirements-*.txt
 

