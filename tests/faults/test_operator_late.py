@@ -14,7 +14,7 @@ SETS = 4
 TRIES = 13
 
 
-@pytest.mark.scenario("21 operator 35 minutes late: credentials expired, a permission missing")
+@pytest.mark.scenario("24 operator 35 minutes late: credentials expired, a permission missing")
 @seeds()
 def test_the_operator_is_late(run: System, seed: int) -> None:
     store = run.through_faulty_store()

@@ -36,7 +36,7 @@ def test_the_broker_dies(run: System, seed: int) -> None:
         run.finish_well()
 
 
-@pytest.mark.scenario("22 broker at maxmemory, READONLY, MISCONF")
+@pytest.mark.scenario("27 broker at maxmemory, READONLY, MISCONF")
 @seeds()
 def test_the_broker_takes_no_writes(run: System, seed: int) -> None:
     """It answers, and refuses: full, a replica after a failover, or with a disk that it cannot save to."""
