@@ -78,7 +78,7 @@ class TlsServer:
 
 @pytest.fixture(scope="module")
 def tls_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsServer]:
-    """A Redis that answers by TLS alone, with a certificate that nobody's CA has signed."""
+    """A Redis that answers by TLS alone, with a certificate that no known CA has signed."""
     program = shutil.which("redis-server")
     if program is None:
         pytest.skip("redis-server is not installed: the broker that tests bring along has no TLS")
